@@ -1,0 +1,3 @@
+//! Conditions of the room `config`.
+
+super::entries! {}

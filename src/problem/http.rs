@@ -1,0 +1,3 @@
+//! Conditions of the room `http`.
+
+super::entries! {}

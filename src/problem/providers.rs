@@ -1,0 +1,3 @@
+//! Conditions of the room `providers`.
+
+super::entries! {}

@@ -1,0 +1,15 @@
+//! The integration tests: one binary, a module a subject.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
+mod agent;
+mod cli;
+mod config;
+mod declarations;
+mod egress;
+mod http;
+mod policy;
+mod sandbox;
+mod store;
+mod stream;
+mod sync;
+mod vault;
