@@ -201,10 +201,14 @@ impl Table {
 }
 
 impl Declaration {
-    /// Reads a declaration. `file` names it in faults.
+    /// Reads a stream's declaration. `file` names it in faults.
     pub fn parse(file: &str, sql: &'static str) -> Result<Self> {
-        Reader { file, line: 0, doc: Vec::new(), each: None, table: None, tables: Vec::new(), not_kept: Vec::new() }
-            .read(sql)
+        Reader { file, stream: true, ..Reader::default() }.read(sql)
+    }
+
+    /// Reads tables that are no stream (the control tables): the same grammar, any keys, any number of tables.
+    pub fn control(file: &str, sql: &'static str) -> Result<Self> {
+        Reader { file, ..Reader::default() }.read(sql)
     }
 
     /// The parent table.
@@ -213,8 +217,10 @@ impl Declaration {
     }
 }
 
+#[derive(Default)]
 struct Reader<'a> {
     file: &'a str,
+    stream: bool,
     line: usize,
     doc: Vec<String>,
     each: Option<Each>,
@@ -259,7 +265,7 @@ impl Reader<'_> {
                 return Err(self.fault(14, "expected `CREATE TABLE name (`"));
             };
             let each = self.each.take();
-            if each.is_none() && !self.tables.is_empty() {
+            if self.stream && each.is_none() && !self.tables.is_empty() {
                 return Err(self.fault(1, "a second table needs `-- each: path[]` above it"));
             }
             let doc = self.doc.drain(..).collect::<Vec<_>>().join(" ").trim().to_owned();
@@ -394,7 +400,7 @@ impl Reader<'_> {
                 return Err(self.fault(1, "the primary key names a column that is not there"));
             }
         }
-        if table.key.first().map(String::as_str) != Some("account") {
+        if self.stream && table.key.first().map(String::as_str) != Some("account") {
             return Err(self.fault(1, "the primary key begins with account"));
         }
         self.tables.push(table);

@@ -79,6 +79,10 @@ pub struct Rejected {
 pub struct Page {
     pub(super) body: Vec<u8>,
     pub(super) made: String,
+    /// The cell of the main table that holds the id.
+    pub(super) id: Option<usize>,
+    /// The last record of the page was rejected.
+    pub(super) last_rejected: bool,
     /// Rows by table, as the declaration orders tables.
     pub tables: Vec<Rows>,
     /// Records seen, rejected ones included.
@@ -124,6 +128,17 @@ impl Page {
             Value::Text(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
             _ => "",
         }
+    }
+
+    /// The id of the last record of the main table, unless that record was rejected.
+    pub fn last_id(&self) -> Option<&str> {
+        let rows = &self.tables[0];
+        let id = self.id?;
+        let rejected = self.rejected.iter().filter(|rejected| rejected.table == 0);
+        if self.last_rejected {
+            return rejected.last().map(|rejected| rejected.id.as_str()).filter(|id| !id.is_empty());
+        }
+        rows.len().checked_sub(1).map(|last| self.text(rows.row(last)[id]))
     }
 
     /// Bytes that came, for counting.

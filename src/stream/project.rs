@@ -81,6 +81,8 @@ impl Projection {
         let mut page = Page {
             body: Vec::new(),
             made: String::new(),
+            id: self.tree.tables[0].id,
+            last_rejected: false,
             tables: self.tree.tables.iter().map(|table| Rows::new(table.columns.len())).collect(),
             records: 0,
             rejected: Vec::new(),
@@ -354,6 +356,7 @@ impl<'w> Walk<'w> {
     pub(super) fn finish(&mut self, starts: &[usize]) {
         self.decimals();
         self.require();
+        self.page.last_rejected = self.fault.is_some();
         if let Some(fault) = self.fault.take() {
             for (table, start) in starts.iter().enumerate().skip(1) {
                 let rows = &mut self.page.tables[table];
