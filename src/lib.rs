@@ -16,4 +16,5 @@ pub mod service;
 pub mod store;
 pub mod stream;
 pub mod sync;
+pub mod testpoint;
 pub mod vault;
