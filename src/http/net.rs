@@ -2,7 +2,7 @@
 //! an answer must look like is checked above (`check`). It never retries, follows, decompresses, logs, or reads the
 //! proxy settings of the environment.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -154,10 +154,8 @@ fn proxy(address: &str) -> Result<Proxy, Problem> {
 
 /// What happened, without any of the error's own words: they may hold the URL.
 fn situation(error: &reqwest::Error) -> TransportError {
-    let causes = || std::iter::successors(error.source(), |cause| (*cause).source());
-    let io = || causes().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    let tls = |cause: &io::Error| cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
-    if io().any(tls) || causes().any(|cause| cause.is::<rustls::Error>()) {
+    let causes = || std::iter::successors(error.source(), |cause| inner(*cause));
+    if causes().any(|cause| cause.is::<rustls::Error>()) {
         return TransportError::Tls;
     }
     if error.is_connect() {
@@ -166,7 +164,20 @@ fn situation(error: &reqwest::Error) -> TransportError {
     if error.is_timeout() {
         return TransportError::Timeout;
     }
-    let broken = |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput);
-    let unreadable = causes().filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_parse);
-    if unreadable || io().any(broken) { TransportError::Protocol } else { TransportError::Cut }
+    let unreadable = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+            || cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput))
+    };
+    if causes().any(unreadable) { TransportError::Protocol } else { TransportError::Cut }
+}
+
+/// The next cause. An I/O error names the cause of what it wraps as its own and so leaves out what it wraps, which is
+/// where rustls puts its errors.
+fn inner<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => cause.source(),
+    }
 }
