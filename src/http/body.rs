@@ -25,7 +25,7 @@ pub(super) async fn whole(response: &mut Response, max_bytes: usize) -> Result<W
         return Err(Failure::TooLarge);
     }
     let mut coding = Coding::of(&response.headers)?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0));
     let mut wire_bytes = 0u64;
     while let Some(chunk) = response.body.next().await {
         let chunk = chunk?;
@@ -149,7 +149,8 @@ mod tests {
         use Version::{Http2, Http10, Http11};
         const CHUNKED: (&str, &str) = ("transfer-encoding", "Chunked");
         const FIVE: (&str, &str) = ("content-length", "5");
-        let cases: &[(Version, &[(&str, &str)], Result<Option<u64>, Failure>)] = &[
+        type Case = (Version, &'static [(&'static str, &'static str)], Result<Option<u64>, Failure>);
+        let cases: &[Case] = &[
             (Http11, &[FIVE], Ok(Some(5))),
             (Http11, &[CHUNKED], Ok(None)),
             (Http11, &[], Err(Failure::Endless)),

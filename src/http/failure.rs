@@ -1,7 +1,6 @@
 //! Why an exchange gave no usable answer: a closed list of situations, what a person is told about each, and whether to
 //! try again. It keeps no text of the server but names and ids of a strict pattern.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::TransportError;
@@ -189,8 +188,7 @@ impl StatusFailure {
         ];
         for (name, value) in named {
             if let Some(value) = value {
-                // Writing to a String cannot fail.
-                drop(write!(text, ", {name} {value}"));
+                text.extend([", ", name, " ", value]);
             }
         }
         text

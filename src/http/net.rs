@@ -181,3 +181,17 @@ fn inner<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
         None => cause.source(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_marked_and_does_not_print() {
+        let value = bearer(&Secret::new(b"sk_test_canary*".to_vec())).unwrap();
+        assert_eq!(value.as_bytes(), b"Bearer sk_test_canary*");
+        assert!(value.is_sensitive());
+        assert_eq!(format!("{value:?}"), "Sensitive");
+        assert!(bearer(&Secret::new(b"two\r\nlines".to_vec())).is_none());
+    }
+}

@@ -81,7 +81,6 @@ fn serve(
                 return Ok(());
             }
         }
-        // A client that posts sends its body after the head; the scripts that look at one answer without reading it.
     }
 }
 
