@@ -1,6 +1,8 @@
-//! The transport seam: one request in, one checked answer or one named failure out. Retry, pacing and paging live above
-//! it, in `sync`; below it are only reqwest and TLS. It never follows a redirect and never logs a URL, a header or a body.
+//! The transport seam: one request in, one checked answer or one named failure out. When to try again and which page is
+//! next is decided above it, in `sync` (with the [`Pacer`] and [`Backoff`] of this room); below it are only reqwest and
+//! TLS. It never follows a redirect and never logs a URL, a header or a body.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,19 @@ use bytes::Bytes;
 
 use crate::clock::BoxFuture;
 use crate::vault::Secret;
+
+mod body;
+mod check;
+mod failure;
+mod fields;
+mod net;
+mod pace;
+
+pub use self::check::{Answer, Expect, Media, Redirect, ensure_one_json_value, fetch};
+pub use self::failure::{Failure, RateReason, Retry, StatusFailure};
+pub use self::fields::date_ms;
+pub use self::net::{NetOptions, NetTransport};
+pub use self::pace::{Backoff, Pacer, Turn};
 
 /// The verbs we speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +35,8 @@ pub enum Method {
     Put,
 }
 
-/// One request, complete: nothing below adds to it but `host`, `accept-encoding` and the connection's own headers.
+/// One request, complete: nothing below adds to it but `host`, `user-agent`, `accept`, `accept-encoding: gzip` and the
+/// connection's own headers.
 pub struct Request {
     /// The verb.
     pub method: Method,
@@ -47,14 +63,25 @@ pub enum Version {
     Http2,
 }
 
-/// Header names (lower case) and values of an answer, in order.
-#[derive(Debug, Clone, Default)]
+/// Header names (lower case) and values of an answer, in order. Prints the names alone: a value can be a signed URL.
+#[derive(Clone, Default)]
 pub struct Headers(pub Vec<(String, String)>);
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 impl Headers {
     /// The first value of `name` (lower case).
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The value of `name` when it occurs exactly once: two that may differ are as good as none.
+    pub fn only(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|_| self.count(name) == 1)
     }
 
     /// How many times `name` occurs.
@@ -92,7 +119,7 @@ pub enum TransportError {
     Timeout,
     /// The connection ended before the answer did.
     Cut,
-    /// The answer breaks the protocol.
+    /// The answer, or a request that cannot be put into HTTP, breaks the protocol.
     Protocol,
 }
 
