@@ -54,9 +54,11 @@ const DIGITS: usize = 32;
 
 /// Writes as many bytes in hexadecimal as `digits` has room for.
 pub(super) fn hex<'a>(bytes: &[u8], digits: &'a mut [u8]) -> &'a str {
-    const TABLE: &[u8; 16] = b"0123456789abcdef";
+    // Arithmetic, not a table: the compiler turns it into a few vector instructions.
+    let digit = |four: u8| four + if four < 10 { b'0' } else { b'a' - 10 };
     for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[TABLE[usize::from(byte >> 4)], TABLE[usize::from(byte & 15)]]);
+        pair[0] = digit(byte >> 4);
+        pair[1] = digit(byte & 15);
     }
     std::str::from_utf8(digits).unwrap_or_default() // digits are text
 }

@@ -1,7 +1,7 @@
 //! Tests of `vault`: what its users can rely on, with real files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -354,7 +354,7 @@ fn what_a_crash_left_beside_the_vault_is_in_nobodys_way() {
 
 /// Runs one test of this binary again, in a shell that has first executed `limits`, with `FOLDER` set.
 #[cfg(unix)]
-fn again(test: &str, limits: &str, folder: &Path) -> std::process::ExitStatus {
+fn again(test: &str, limits: &str, folder: &std::path::Path) -> std::process::ExitStatus {
     let mut command = std::process::Command::new("sh");
     command.arg("-c").arg(format!("{limits}; exec \"$0\" --exact \"$1\" --test-threads 1"));
     command.arg(std::env::current_exe().unwrap()).arg(test).env(FOLDER, folder);
