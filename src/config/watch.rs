@@ -189,7 +189,7 @@ impl Ears {
                 watcher.unwatch(&gone.path).ok();
             }
             let heard = |folder: &Folder| watcher.watch(&folder.path, RecursiveMode::NonRecursive).is_ok();
-            self.armed = wanted.iter().cloned().filter(heard).collect();
+            self.armed = wanted.iter().filter(|folder| heard(folder)).cloned().collect();
         }
         !wanted.is_empty() && self.armed == wanted
     }
