@@ -96,6 +96,12 @@ impl Store {
         found.doing("looking for a row").map(|found| found.is_some())
     }
 
+    /// The id of the row that was read last and not deleted.
+    pub fn newest_id(&self, account: i64, stream: &str) -> Result<Option<String>> {
+        let sql = format!("SELECT id FROM {stream} WHERE account = ?1 AND deleted_at IS NULL ORDER BY read_seq DESC LIMIT 1");
+        self.connection.query_row(&sql, [account], |row| row.get(0)).optional().doing("looking for a row")
+    }
+
     /// Rows of a stream that the store holds for an account.
     pub fn count_rows(&self, account: i64, stream: &str) -> Result<i64> {
         let sql = format!("SELECT count(*) FROM {stream} WHERE account = ?1");

@@ -143,8 +143,13 @@ impl Store {
 
     /// States that an open window could not be walked whole, and why (a word of ours).
     pub fn give_up_window(&mut self, window: i64, reason: &str) -> Result<()> {
+        let doing = "stating a gap";
         let sql = "UPDATE coverage SET state = 'gap', cursor = NULL, reason = ?2 WHERE window = ?1";
-        self.connection.execute(sql, params![window, reason]).doing("stating a gap").map(|_| ())
+        self.connection.execute(sql, params![window, reason]).doing(doing)?;
+        // The same gap found again is one gap.
+        let sql = "DELETE FROM coverage WHERE state = 'gap' AND window <> ?1 AND (account, stream, from_at, to_at) =
+            (SELECT account, stream, from_at, to_at FROM coverage WHERE window = ?1)";
+        self.connection.execute(sql, [window]).doing(doing).map(|_| ())
     }
 
     /// Forgets windows that an edit of the configuration or of the declaration made void, so that they are read again.
@@ -157,7 +162,7 @@ impl Store {
     }
 
     /// Applies what a page proves.
-    pub(super) fn step(&mut self, upsert: &Upsert, step: &Step, rows: u64, rejected: u64, read_at: i64) -> Result<()> {
+    pub fn step(&mut self, upsert: &Upsert, step: &Step, rows: u64, rejected: u64, read_at: i64) -> Result<()> {
         let doing = "moving a checkpoint";
         let (window, cursor, state) = match step {
             Step::Continue { window, cursor } => (*window, Some(cursor.as_str()), WindowState::Open),
