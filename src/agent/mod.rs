@@ -1,1 +1,4 @@
 //! Room `agent`.
+
+pub mod control;
+pub mod logs;
