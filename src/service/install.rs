@@ -237,7 +237,8 @@ fn number(list: &str, name: &str) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.split(':').nth(2)?.parse().ok()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

@@ -1,7 +1,8 @@
 //! The steps of an installation under systemd. Each step knows whether it is done already, so that an installation can be
 //! repeated, resumed after a failure, and used to bring in a new version. A step that was not needed changes nothing.
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::ffi::OsStr;
