@@ -13,16 +13,17 @@ pub enum Signal {
     Reload,
 }
 
-/// The signals from the moment of [`listen`] on.
+/// The signals from the moment of [`Signals::listen`] on.
 #[derive(Debug)]
 pub struct Signals(Inner);
 
-/// Takes the signals over from the system, which would end the process. Needs the runtime.
-pub fn listen() -> Result<Signals> {
-    Inner::listen().map(Signals).map_err(|error| SERVICE_SIGNALS.with(error.kind()))
-}
-
 impl Signals {
+    /// Takes the signals over from the system, which would end the process. Needs the runtime.
+    pub fn listen() -> Result<Self> {
+        let inner = Inner::listen().map_err(|error| SERVICE_SIGNALS.with(error.kind()))?;
+        Ok(Self(inner))
+    }
+
     /// The next one. Dropping the future loses none.
     pub async fn next(&mut self) -> Signal {
         self.0.next().await

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use counterfoil::clock::SystemClock;
 use counterfoil::service::notify::{Manager, Watch};
-use counterfoil::service::signals::{self, Signal};
+use counterfoil::service::signals::{Signal, Signals};
 use rustix::process::{Pid, Signal as Number, kill_process};
 
 /// Set in the program under the manager.
@@ -58,7 +58,7 @@ async fn program() {
     let mut watch = Watch::new(Arc::new(clock.clone()));
     let beat = watch.part("scheduler", SECOND * 5);
     tokio::spawn(watch.run());
-    let mut signals = signals::listen().unwrap();
+    let mut signals = Signals::listen().unwrap();
     manager.ready("working\nSTOPPING=1");
     for reload in 1.. {
         if signals.next().await == Signal::Stop {
