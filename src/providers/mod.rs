@@ -1,1 +1,161 @@
-//! Room `providers`.
+//! What each provider offers and how its pages read, as data and pure functions. No I/O, no clock, no configuration.
+//! A provider is a folder, its SQL files and one word in [`ALL`]; a stream is an SQL file and an entry in its table.
+
+pub mod checkoutcom;
+pub mod stripe;
+
+use crate::problem::{Entry, Problem, Result};
+use crate::store::{Schema, View};
+use crate::stream::{Declaration, Page, Shape};
+
+/// Every provider.
+pub static ALL: &[&Provider] = &[&stripe::PROVIDER, &checkoutcom::PROVIDER];
+
+/// A company whose API we read.
+pub struct Provider {
+    /// Its name in the configuration and before its tables' names.
+    pub name: &'static str,
+    /// What it offers.
+    pub streams: &'static [Stream],
+    /// Sent with every request.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// The request for a position in a stream.
+    pub request: fn(&Stream, &Position) -> Ask,
+    /// What a page says about its window.
+    pub page: fn(&Stream, &Page, &Position) -> std::result::Result<Turn, Odd>,
+    /// The request for one object that we hold: whoever can read it has the account's key.
+    pub witness: fn(&Stream, &str) -> Ask,
+    /// Decimals of a lower-case currency at this provider; `None` for a code that is none.
+    pub exponent: fn(&str) -> Option<u8>,
+    /// What a key tells by its form, or why it is refused.
+    pub key: fn(&[u8]) -> Result<KeyForm>,
+}
+
+/// One kind of record.
+pub struct Stream {
+    /// Its name: the table without the provider.
+    pub name: &'static str,
+    /// The file of its declaration, for faults.
+    pub file: &'static str,
+    /// Its declaration.
+    pub sql: &'static str,
+    /// Path of its list.
+    pub path: &'static str,
+    /// How it is read.
+    pub way: Way,
+    /// The column of the time that windows bound, and the provider's name for it.
+    pub clock: (&'static str, &'static str),
+    /// How its pages lie in the response.
+    pub shape: Shape,
+    /// Records a page at most.
+    pub limit: u32,
+    /// Windows close this many seconds before the provider's now.
+    pub lag_s: i64,
+    /// A later pass begins this many seconds before the last one ended.
+    pub overlap_s: i64,
+    /// The permission that reading it needs, as the provider names it.
+    pub permission: &'static str,
+}
+
+/// A way of reading, of a closed set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Pages within a closed window, newest first, each asked for by the last id of the one before.
+    List,
+    /// Windows halved until one response holds all of one.
+    Halved,
+}
+
+/// Where in a stream a request asks. Times in whole seconds of the provider's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// First second inside.
+    pub from_s: i64,
+    /// First second after.
+    pub to_s: i64,
+    /// The last id of the page before.
+    pub cursor: Option<String>,
+    /// Records wanted.
+    pub limit: u32,
+}
+
+/// A request without host and key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// POST instead of GET, with this JSON.
+    pub body: Option<String>,
+    /// Path and query.
+    pub path: String,
+}
+
+/// What a page says about its window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// All of the window is here.
+    Done,
+    /// More after this id.
+    More(String),
+    /// The window holds more than a response can: halve it.
+    TooFull,
+}
+
+/// A page that contradicts itself; the words are ours.
+pub type Odd = &'static str;
+
+/// What a key tells by its form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyForm {
+    /// Live money.
+    pub live: bool,
+    /// It may do more than read.
+    pub full_access: bool,
+}
+
+impl Stream {
+    /// Its declaration, read.
+    pub fn declaration(&self) -> Result<Declaration> {
+        Declaration::parse(self.file, self.sql)
+    }
+}
+
+impl Provider {
+    /// The name of a stream's main table.
+    pub fn table(&self, stream: &Stream) -> String {
+        format!("{}_{}", self.name, stream.name)
+    }
+
+    /// The stream of this name.
+    pub fn stream(&self, name: &str) -> Option<&'static Stream> {
+        self.streams.iter().find(|stream| stream.name == name)
+    }
+}
+
+/// The provider of this name.
+pub fn find(name: &str) -> Option<&'static Provider> {
+    ALL.iter().find(|provider| provider.name == name).copied()
+}
+
+/// The store's schema: control tables, every provider's streams, the views over both.
+pub fn schema() -> Result<Schema> {
+    let control = Declaration::control("control.sql", include_str!("../../sql/control.sql"))?;
+    let streams = ALL.iter().flat_map(|provider| provider.streams).map(Stream::declaration).collect::<Result<_>>()?;
+    Ok(Schema { control, streams, views: VIEWS.to_vec() })
+}
+
+/// Names and texts of views from their files, in the order of their creation.
+macro_rules! views {
+    ($($name:literal)*) => {
+        /// The provider-neutral views and the ready answers.
+        pub static VIEWS: &[View] = &[$(View { name: $name, sql: include_str!(concat!("../../sql/views/", $name, ".sql")) }),*];
+    };
+}
+
+views! {
+    "currencies" "payment_attempts" "payments" "refunds" "disputes" "payouts" "balance_transactions" "fees"
+    "approval_rate_by_day" "declines_by_day" "dispute_rate_by_month"
+}
+
+/// A key refused by its form: never shown, only named by what is wrong with it.
+fn refuse(entry: &'static Entry, why: &str) -> Problem {
+    entry.with(why)
+}

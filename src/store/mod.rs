@@ -1,1 +1,20 @@
-//! Room `store`.
+//! Opens, migrates and guards the database; one writer, readers that only read. It knows tables and windows, but neither
+//! providers nor keys nor the network. No other room holds a type of rusqlite, but `egress` for its own file.
+
+mod accounts;
+mod commit;
+mod coverage;
+mod fault;
+mod handle;
+mod open;
+mod query;
+mod records;
+
+pub use accounts::Account;
+pub use commit::{Commit, Committed, Upsert};
+pub use coverage::{Step, Window, WindowState};
+pub use fault::from_sqlite;
+pub use handle::StoreHandle;
+pub use open::{Lock, Schema, Store, View};
+pub use query::{Reader, Table, Text};
+pub use records::{ProblemRow, RunEnd};

@@ -34,3 +34,19 @@
 //!   and `position`.
 //! - `not kept`: every other path the provider is known to send, with its class, entries parted by ` · ` (or one a line);
 //!   `path.*` is the whole subtree. A field that is neither declared nor listed here is counted in `drift`, by name only.
+
+mod convert;
+mod declare;
+mod lookup;
+mod page;
+mod project;
+mod seeds;
+mod tree;
+
+pub use convert::{Instant, decimal_to_e8, decimal_to_minor, iso_instant};
+pub use declare::{Class, Column, Conversion, Declaration, Each, Kind, NotKept, Profile, Source, Table};
+pub use page::{Cell, Leaf, Page, Rejected, Rows, Value};
+pub use project::{Malformed, Projection, Shape, Tokens};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+-- The merchant's accounts at providers. Rows and keys hang on the account, never on its editable name.
+CREATE TABLE accounts (
+  account          INTEGER NOT NULL PRIMARY KEY, -- - | ops | the key that all rows carry
+  uuid             TEXT NOT NULL UNIQUE, -- - | ops | the account's name in the vault
+  connection       TEXT UNIQUE,      -- - | ops | the merchant's name for it; empty once removed
+  provider         TEXT NOT NULL,    -- - | vocab | stripe, checkoutcom
+  provider_account TEXT,             -- - | id | the provider's own account or client id, once known
+  livemode         INTEGER,          -- - | ops | 1 live, 0 test, empty until known
+  created_at       INTEGER NOT NULL, -- - | time | when the account was first configured
+  removed_at       INTEGER           -- - | time | when its connection was removed; its rows stay
+);
+
+-- One window of one stream: what was walked whole, when, and what could not be.
+CREATE TABLE coverage (
+  window      INTEGER NOT NULL PRIMARY KEY, -- - | ops | key
+  account     INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
+  stream      TEXT NOT NULL,    -- - | ops | the stream, named as its table
+  clock       TEXT NOT NULL,    -- - | ops | the provider's time that the window bounds: created, last_update, requested_on
+  from_at     INTEGER NOT NULL, -- - | time | first instant inside
+  to_at       INTEGER NOT NULL, -- - | time | first instant after
+  method      TEXT NOT NULL,    -- - | ops | how it was walked: list, halved
+  state       TEXT NOT NULL,    -- - | ops | open (being walked), complete, gap (could not be walked whole)
+  cursor      TEXT,             -- - | ops | open windows: the last id of the last page that is in; the checkpoint
+  pages       INTEGER NOT NULL DEFAULT 0, -- - | measure | pages read
+  rows        INTEGER NOT NULL DEFAULT 0, -- - | measure | records read
+  rejected    INTEGER NOT NULL DEFAULT 0, -- - | measure | records that did not convert
+  provider_at INTEGER,          -- - | time | the provider's time when the walk began
+  read_at     INTEGER,          -- - | time | when the last page came, by this machine's clock
+  declaration TEXT NOT NULL,    -- - | ops | hash of the declaration that read it
+  reason      TEXT              -- - | ops | why it is a gap
+);
+CREATE INDEX coverage_by_stream ON coverage (account, stream, state, from_at);
+
+-- One pass over one stream.
+CREATE TABLE runs (
+  run        INTEGER NOT NULL PRIMARY KEY, -- - | ops | key
+  account    INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
+  stream     TEXT NOT NULL,    -- - | ops | the stream
+  started_at INTEGER NOT NULL, -- - | time | start, by this machine's clock
+  ended_at   INTEGER,          -- - | time | end; empty: running, or interrupted
+  outcome    TEXT,             -- - | ops | fine, failed
+  code       TEXT,             -- - | ops | the problem it ended with
+  requests   INTEGER NOT NULL DEFAULT 0, -- - | measure | requests sent, tries included
+  pages      INTEGER NOT NULL DEFAULT 0, -- - | measure | pages stored
+  rows       INTEGER NOT NULL DEFAULT 0, -- - | measure | records stored
+  bytes      INTEGER NOT NULL DEFAULT 0  -- - | measure | bytes of the pages
+);
+
+-- Conditions that stand or stood, each once per account and stream; codes are those of the catalogue.
+CREATE TABLE problems (
+  account    INTEGER,          -- - | ops | the merchant's account; empty: the agent itself
+  stream     TEXT,             -- - | ops | the stream; empty: the whole connection
+  code       TEXT NOT NULL,    -- - | ops | the catalogue's code
+  detail     TEXT NOT NULL,    -- - | ops | particulars, in our own words
+  first_at   INTEGER NOT NULL, -- - | time | when it was first met
+  last_at    INTEGER NOT NULL, -- - | time | when it was last met
+  times      INTEGER NOT NULL DEFAULT 1, -- - | measure | how often
+  cleared_at INTEGER           -- - | time | when it was gone
+);
+
+-- Records that did not convert: id and reason, never the value.
+CREATE TABLE rejected (
+  account INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
+  stream  TEXT NOT NULL,    -- - | ops | the table that the record was for
+  id      TEXT NOT NULL,    -- - | id | the record's id; empty when it had no usable one
+  reason  TEXT NOT NULL,    -- - | ops | why, from a closed list
+  field   TEXT NOT NULL,    -- - | ops | the column that could not be filled
+  read_at INTEGER NOT NULL, -- - | time | when it came last
+  times   INTEGER NOT NULL DEFAULT 1, -- - | measure | how often it came
+  PRIMARY KEY (account, stream, id, field, reason)
+);
+
+-- Field names that a provider sent and no declaration knows. Names only.
+CREATE TABLE drift (
+  account  INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
+  stream   TEXT NOT NULL,    -- - | ops | the stream
+  field    TEXT NOT NULL,    -- - | ops | the field's path
+  times    INTEGER NOT NULL, -- - | measure | how often it came
+  first_at INTEGER NOT NULL, -- - | time | when it came first
+  last_at  INTEGER NOT NULL, -- - | time | when it came last
+  PRIMARY KEY (account, stream, field)
+);
+
+-- Cross-checks against the provider, each with its result.
+CREATE TABLE checks (
+  account    INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
+  stream     TEXT NOT NULL,    -- - | ops | the stream
+  kind       TEXT NOT NULL,    -- - | ops | what was compared
+  checked_at INTEGER NOT NULL, -- - | time | when
+  compared   INTEGER NOT NULL, -- - | measure | things compared
+  different  INTEGER NOT NULL  -- - | measure | things that differed
+);
+
+-- Every configuration that was put into force or refused.
+CREATE TABLE config_generations (
+  generation INTEGER NOT NULL PRIMARY KEY, -- - | ops | number
+  hash       TEXT NOT NULL,    -- - | ops | SHA-256 of the file
+  loaded_at  INTEGER NOT NULL, -- - | time | when it was read
+  outcome    TEXT NOT NULL,    -- - | ops | applied, refused
+  detail     TEXT NOT NULL     -- - | ops | what changed, or why it was refused
+);
+
+-- The store's own few facts.
+CREATE TABLE state (
+  name  TEXT NOT NULL PRIMARY KEY, -- - | ops | which fact
+  value TEXT NOT NULL              -- - | ops | the fact
+);

@@ -1,0 +1,275 @@
+//! Committing pages: the rows, the coverage they prove and the checkpoint that says they are in, in one transaction.
+//! Nothing else moves a checkpoint.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+
+use super::coverage::Step;
+use super::fault::Doing;
+use super::open::Store;
+use crate::problem::{self, Result};
+use crate::stream::{Cell, Declaration, Page, Projection, Rows, Value};
+
+/// How the rows of one stream are written for one account: fixed once, shared by all its commits.
+#[derive(Debug)]
+pub struct Upsert {
+    /// The stream: the name of its main table.
+    pub stream: String,
+    /// The account whose rows these are.
+    pub account: i64,
+    /// The declaration's hash, for coverage.
+    pub declaration: String,
+    tables: Vec<Target>,
+}
+
+#[derive(Debug)]
+struct Target {
+    name: String,
+    /// The column behind each cell.
+    columns: Vec<String>,
+    /// Key columns other than the account.
+    key: Vec<String>,
+    /// Position-keyed children: the parent's key column here, and the position's.
+    positioned: Option<(usize, usize)>,
+}
+
+/// One page to be committed.
+pub struct Commit {
+    /// What and where.
+    pub upsert: Arc<Upsert>,
+    /// The rows.
+    pub page: Page,
+    /// Number of the read, taken before the request was sent.
+    pub read_seq: i64,
+    /// When the answer came, by this machine's clock.
+    pub read_at: i64,
+    /// What the read was: list, search, get.
+    pub source: &'static str,
+    /// What the page proves.
+    pub step: Step,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Records on the page, rejected ones included.
+    pub records: u64,
+    /// Rows that were new or changed.
+    pub written: u64,
+    /// Records and elements that did not convert.
+    pub rejected: u64,
+}
+
+impl Upsert {
+    /// Prepares writing of `declaration`'s rows as `projection` makes them.
+    pub fn new(account: i64, declaration: &Declaration, projection: &Projection) -> Self {
+        let tables = declaration.tables.iter().enumerate().map(|(index, table)| {
+            let name_of = |column: &usize| table.columns[*column].name.clone();
+            let columns: Vec<String> = projection.columns(index).iter().map(name_of).collect();
+            let key: Vec<String> = table.key.iter().filter(|name| *name != "account").cloned().collect();
+            let at = |name: &str| columns.iter().position(|column| column == name);
+            let positioned = match key.as_slice() {
+                [parent, position] if table.each.is_some() && position == "position" => at(parent).zip(at(position)),
+                _ => None,
+            };
+            Target { name: table.name.clone(), columns, key, positioned }
+        });
+        Self {
+            stream: declaration.main().name.clone(),
+            account,
+            declaration: declaration.hash.clone(),
+            tables: tables.collect(),
+        }
+    }
+}
+
+struct Bound<'p>(Value<'p>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(number) => ValueRef::Integer(number),
+            Value::Text(text) => ValueRef::Text(text),
+        }))
+    }
+}
+
+impl Store {
+    /// Writes a page with all that it proves. Runs within the transaction of the job that calls it.
+    pub fn commit_page(&mut self, commit: &Commit) -> Result<Committed> {
+        let before = self.connection.total_changes();
+        for (table, target) in commit.upsert.tables.iter().enumerate() {
+            self.upsert_rows(commit, target, &commit.page.tables[table])?;
+            if let Some(positioned) = target.positioned {
+                self.end_arrays(commit, target, positioned, &commit.page.tables[table])?;
+            }
+        }
+        let written = self.connection.total_changes() - before;
+        self.count_rejected(commit)?;
+        self.count_drift(commit)?;
+        let rejected = commit.page.rejected.len() as u64;
+        self.step(&commit.upsert, &commit.step, commit.page.records, rejected, commit.read_at)?;
+        Ok(Committed { records: commit.page.records, written, rejected })
+    }
+
+    fn upsert_rows(&mut self, commit: &Commit, target: &Target, rows: &Rows) -> Result<()> {
+        let doing = "storing a page";
+        let mut row = 0;
+        while row < rows.len() {
+            // Rows with the same columns present share a statement; provider lists nearly always do.
+            let present = presence(rows.row(row));
+            let key = (target.name.clone(), present);
+            let sql = self.statements.entry(key).or_insert_with(|| upsert_sql(target, present));
+            let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
+            while row < rows.len() && presence(rows.row(row)) == present {
+                let mut at = 0;
+                let mut bind = |value: &dyn ToSql| {
+                    at += 1;
+                    statement.raw_bind_parameter(at, value).doing(doing)
+                };
+                bind(&commit.upsert.account)?;
+                for cell in rows.row(row).iter().filter(|cell| **cell != Cell::Absent) {
+                    bind(&Bound(commit.page.value(*cell)))?;
+                }
+                bind(&commit.read_at)?;
+                bind(&commit.read_at)?;
+                bind(&commit.read_seq)?;
+                bind(&commit.source)?;
+                statement.raw_execute().doing(doing)?;
+                row += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Elements beyond the end of an array that came shorter than before are marked as gone.
+    fn end_arrays(
+        &self,
+        commit: &Commit,
+        target: &Target,
+        (parent, position): (usize, usize),
+        rows: &Rows,
+    ) -> Result<()> {
+        let doing = "ending an array";
+        let sql = format!(
+            "UPDATE {} SET deleted_at = ?1 WHERE account = ?2 AND {} = ?3 AND {} > ?4 AND deleted_at IS NULL AND read_seq < ?5",
+            target.name, target.columns[parent], target.columns[position]
+        );
+        let mut statement = self.connection.prepare_cached(&sql).doing(doing)?;
+        for row in 0..rows.len() {
+            let last = row + 1 == rows.len() || rows.parents[row + 1] != rows.parents[row];
+            if last {
+                let cells = rows.row(row);
+                let (parent, position) =
+                    (Bound(commit.page.value(cells[parent])), Bound(commit.page.value(cells[position])));
+                let (account, read_at, seq) = (commit.upsert.account, commit.read_at, commit.read_seq);
+                statement.execute(rusqlite::params![read_at, account, parent, position, seq]).doing(doing)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_rejected(&self, commit: &Commit) -> Result<()> {
+        let doing = "counting rejected records";
+        for rejected in &commit.page.rejected {
+            let sql =
+                "INSERT INTO rejected (account, stream, id, reason, field, read_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                ON CONFLICT DO UPDATE SET times = times + 1, read_at = excluded.read_at";
+            let table = &commit.upsert.tables[rejected.table].name;
+            let row = rusqlite::params![
+                commit.upsert.account,
+                table,
+                rejected.id,
+                rejected.reason,
+                rejected.column,
+                commit.read_at
+            ];
+            self.connection.prepare_cached(sql).doing(doing)?.execute(row).doing(doing)?;
+        }
+        Ok(())
+    }
+
+    fn count_drift(&self, commit: &Commit) -> Result<()> {
+        let doing = "counting unknown fields";
+        for (field, times) in &commit.page.drift {
+            let sql =
+                "INSERT INTO drift (account, stream, field, times, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+                ON CONFLICT DO UPDATE SET times = times + excluded.times, last_at = excluded.last_at";
+            let times = i64::try_from(*times).unwrap_or(i64::MAX);
+            let row = rusqlite::params![commit.upsert.account, commit.upsert.stream, field, times, commit.read_at];
+            self.connection.prepare_cached(sql).doing(doing)?.execute(row).doing(doing)?;
+        }
+        Ok(())
+    }
+
+    /// Numbers for `count` reads, taken before the requests are sent. Later reads have greater numbers, for ever.
+    pub fn take_read_seq(&mut self, count: i64) -> Result<i64> {
+        const RESERVE: i64 = 10_000;
+        if self.next_read == 0 {
+            let stored = self.state("next_read")?.and_then(|text| text.parse().ok()).unwrap_or(1);
+            (self.next_read, self.reserved_reads) = (stored, stored);
+        }
+        if self.next_read + count > self.reserved_reads {
+            self.reserved_reads = self.next_read + count + RESERVE;
+            self.set_state("next_read", &self.reserved_reads.to_string())?;
+        }
+        let first = self.next_read;
+        self.next_read += count;
+        Ok(first)
+    }
+
+    /// Brings the log into the main file; `whole` also empties it, when no reader is in the way.
+    pub fn checkpoint(&self, whole: bool) -> Result<()> {
+        let sql = if whole { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i32>(0)?, row.get::<_, i32>(1)?, row.get::<_, i32>(2)?));
+        let doing = "checkpointing";
+        // A reader in the way is a row that says busy, not an error; a short wait is enough, the next commit tries again.
+        self.connection.busy_timeout(std::time::Duration::from_millis(100)).doing(doing)?;
+        let result = self.connection.query_row(sql, [], read).doing(doing);
+        self.connection.busy_timeout(std::time::Duration::from_secs(5)).doing(doing)?;
+        let (_busy, in_log, moved) = result?;
+        self.wal_pages.store((in_log - moved).max(0), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Which columns a row has, a bit each.
+fn presence(cells: &[Cell]) -> u128 {
+    cells.iter().enumerate().fold(0, |bits, (at, cell)| if *cell == Cell::Absent { bits } else { bits | 1 << at })
+}
+
+fn upsert_sql(target: &Target, present: u128) -> String {
+    let names: Vec<&str> =
+        target.columns.iter().enumerate().filter(|(at, _)| present >> at & 1 == 1).map(|(_, n)| &**n).collect();
+    let list = names.iter().fold(String::new(), |list, name| list + ", " + name);
+    let marks = ", ?".repeat(names.len());
+    let mut sql = format!(
+        "INSERT INTO {table} (account{list}, seen_at, read_at, read_seq, source) VALUES (?{marks}, ?, ?, ?, ?)
+         ON CONFLICT (account, {key}) DO UPDATE SET ",
+        table = target.name,
+        key = target.key.join(", ")
+    );
+    for name in names.iter().filter(|name| !target.key.iter().any(|key| key == *name)) {
+        // Writing to a string cannot fail.
+        let _ok = write!(sql, "{name} = excluded.{name}, ");
+    }
+    let _ok = write!(
+        sql,
+        "read_at = excluded.read_at, read_seq = excluded.read_seq, source = excluded.source, deleted_at = NULL
+         WHERE excluded.read_seq >= {}.read_seq",
+        target.name
+    );
+    sql
+}
+
+/// More columns than bits in the mask would be a silent loss: refused when the store is opened.
+pub(super) fn check_width(declaration: &Declaration) -> Result<()> {
+    match declaration.tables.iter().find(|table| table.columns.len() > 128) {
+        Some(table) => Err(problem::DECLARATION.with(format!("{} has more than 128 columns", table.name))),
+        None => Ok(()),
+    }
+}

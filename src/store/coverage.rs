@@ -1,0 +1,183 @@
+//! Coverage: which windows of a stream were walked whole, which are being walked (with their checkpoint), which could not
+//! be. What to walk next is decided in `sync`; here windows are kept, and superseded ones replaced.
+
+use rusqlite::params;
+
+use super::commit::Upsert;
+use super::fault::Doing;
+use super::open::Store;
+use crate::problem::Result;
+
+/// What a window is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowState {
+    /// Being walked; its cursor is the checkpoint.
+    Open,
+    /// Walked whole, at the provider's time `provider_at`.
+    Complete,
+    /// Could not be walked whole.
+    Gap,
+}
+
+/// One window `[from_at, to_at)` of a stream, in milliseconds of the provider's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Its key.
+    pub window: i64,
+    /// First instant inside.
+    pub from_at: i64,
+    /// First instant after.
+    pub to_at: i64,
+    /// What it is.
+    pub state: WindowState,
+    /// The last id of the last page that is in.
+    pub cursor: Option<String>,
+    /// Pages that are in.
+    pub pages: i64,
+    /// Records that are in.
+    pub rows: i64,
+    /// The provider's time when the walk began.
+    pub provider_at: Option<i64>,
+    /// Hash of the declaration that read it.
+    pub declaration: String,
+}
+
+/// What a page proves about its window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// More to come after this cursor.
+    Continue {
+        /// The window.
+        window: i64,
+        /// The last id of this page.
+        cursor: String,
+    },
+    /// The window is walked whole.
+    Complete {
+        /// The window.
+        window: i64,
+    },
+    /// Nothing: the page belongs to no window (a single read).
+    Nothing,
+}
+
+impl WindowState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Complete => "complete",
+            Self::Gap => "gap",
+        }
+    }
+
+    fn parse(name: &str) -> Self {
+        match name {
+            "complete" => Self::Complete,
+            "gap" => Self::Gap,
+            _ => Self::Open,
+        }
+    }
+}
+
+impl Store {
+    /// All windows of a stream, oldest first.
+    pub fn windows(&self, account: i64, stream: &str) -> Result<Vec<Window>> {
+        let doing = "reading coverage";
+        let sql = "SELECT window, from_at, to_at, state, cursor, pages, rows, provider_at, declaration FROM coverage
+            WHERE account = ?1 AND stream = ?2 ORDER BY from_at, to_at";
+        let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
+        let windows = statement.query_map(params![account, stream], |row| {
+            Ok(Window {
+                window: row.get(0)?,
+                from_at: row.get(1)?,
+                to_at: row.get(2)?,
+                state: WindowState::parse(&row.get::<_, String>(3)?),
+                cursor: row.get(4)?,
+                pages: row.get(5)?,
+                rows: row.get(6)?,
+                provider_at: row.get(7)?,
+                declaration: row.get(8)?,
+            })
+        });
+        windows.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
+    }
+
+    /// Opens a window that is about to be walked, at the provider's time `provider_at`.
+    pub fn open_window(
+        &mut self,
+        upsert: &Upsert,
+        (clock, method): (&str, &str),
+        (from_at, to_at): (i64, i64),
+        provider_at: i64,
+    ) -> Result<i64> {
+        let sql =
+            "INSERT INTO coverage (account, stream, clock, from_at, to_at, method, state, provider_at, declaration)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', ?7, ?8)";
+        let row =
+            params![upsert.account, upsert.stream, clock, from_at, to_at, method, provider_at, upsert.declaration];
+        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(row)).doing("opening a window")?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Starts a window again from its beginning: its cursor was refused, or it was left open by an earlier run.
+    pub fn restart_window(&mut self, window: i64, provider_at: i64, declaration: &str) -> Result<()> {
+        let sql =
+            "UPDATE coverage SET cursor = NULL, pages = 0, rows = 0, rejected = 0, provider_at = ?2, declaration = ?3
+            WHERE window = ?1 AND state = 'open'";
+        let row = params![window, provider_at, declaration];
+        self.connection.execute(sql, row).doing("restarting a window").map(|_| ())
+    }
+
+    /// Replaces an open window by its two halves: it held more than one response can show.
+    pub fn split_window(&mut self, window: i64, middle: i64) -> Result<(i64, i64)> {
+        let doing = "splitting a window";
+        let sql = "INSERT INTO coverage (account, stream, clock, from_at, to_at, method, state, provider_at, declaration)
+            SELECT account, stream, clock, ?2, to_at, method, state, provider_at, declaration FROM coverage WHERE window = ?1";
+        self.connection.execute(sql, params![window, middle]).doing(doing)?;
+        let newer = self.connection.last_insert_rowid();
+        self.connection
+            .execute("UPDATE coverage SET to_at = ?2 WHERE window = ?1", params![window, middle])
+            .doing(doing)?;
+        Ok((window, newer))
+    }
+
+    /// States that an open window could not be walked whole, and why (a word of ours).
+    pub fn give_up_window(&mut self, window: i64, reason: &str) -> Result<()> {
+        let sql = "UPDATE coverage SET state = 'gap', cursor = NULL, reason = ?2 WHERE window = ?1";
+        self.connection.execute(sql, params![window, reason]).doing("stating a gap").map(|_| ())
+    }
+
+    /// Forgets windows that an edit of the configuration or of the declaration made void, so that they are read again.
+    pub fn forget_windows(&mut self, windows: &[i64]) -> Result<()> {
+        for window in windows {
+            let sql = "DELETE FROM coverage WHERE window = ?1";
+            self.connection.execute(sql, [window]).doing("opening a window again")?;
+        }
+        Ok(())
+    }
+
+    /// Applies what a page proves.
+    pub(super) fn step(&mut self, upsert: &Upsert, step: &Step, rows: u64, rejected: u64, read_at: i64) -> Result<()> {
+        let doing = "moving a checkpoint";
+        let (window, cursor, state) = match step {
+            Step::Continue { window, cursor } => (*window, Some(cursor.as_str()), WindowState::Open),
+            Step::Complete { window } => (*window, None, WindowState::Complete),
+            Step::Nothing => return Ok(()),
+        };
+        let sql = "UPDATE coverage SET cursor = ?2, state = ?3, pages = pages + 1, rows = rows + ?4, rejected = rejected + ?5,
+            read_at = ?6 WHERE window = ?1 AND state = 'open'";
+        let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let row = params![window, cursor, state.name(), count(rows), count(rejected), read_at];
+        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(row)).doing(doing)?;
+        if state == WindowState::Complete {
+            // A later walk of the same time says all that an earlier one said.
+            let sql = "DELETE FROM coverage WHERE account = ?1 AND stream = ?2 AND state IN ('complete', 'gap') AND window <> ?3
+                AND from_at >= (SELECT from_at FROM coverage WHERE window = ?3)
+                AND to_at <= (SELECT to_at FROM coverage WHERE window = ?3)
+                AND coalesce(provider_at, 0) <= (SELECT provider_at FROM coverage WHERE window = ?3)";
+            let row = params![upsert.account, upsert.stream, window];
+            self.connection.prepare_cached(sql).and_then(|mut s| s.execute(row)).doing(doing)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! The way to the writer from asynchronous code: one thread that owns it, a bounded queue in front. Jobs that wait together
+//! share one commit, each within its own savepoint; nobody is told before the commit. In simulations the writer runs inline.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Store, from_sqlite};
+use crate::problem::{self, Problem, Result};
+
+/// What a job tells when the commit is known.
+type Settle = Box<dyn FnOnce(Option<Problem>) + Send>;
+type Job = Box<dyn FnOnce(&mut Store) -> Settle + Send>;
+
+/// Jobs that may share one commit.
+const TOGETHER: usize = 8;
+
+/// A handle on the writer; clones share it.
+#[derive(Clone)]
+pub struct StoreHandle(Way);
+
+#[derive(Clone)]
+enum Way {
+    Thread(mpsc::Sender<Job>, Arc<Mutex<Option<std::thread::JoinHandle<Result<()>>>>>),
+    Inline(Arc<Mutex<Store>>),
+}
+
+impl StoreHandle {
+    /// Gives the writer a thread of its own.
+    pub fn thread(store: Store) -> Self {
+        let (send, receive) = mpsc::channel(32);
+        let thread = std::thread::spawn(move || work(store, receive));
+        Self(Way::Thread(send, Arc::new(Mutex::new(Some(thread)))))
+    }
+
+    /// The writer runs in the caller: for simulations, where nothing may pass a paused clock.
+    pub fn inline(store: Store) -> Self {
+        Self(Way::Inline(Arc::new(Mutex::new(store))))
+    }
+
+    /// Runs `job` in a transaction and returns when it is committed; a problem takes the job's own changes back.
+    pub async fn run<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Store) -> Result<T> + Send + 'static,
+    {
+        match &self.0 {
+            Way::Inline(store) => {
+                let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+                store.begin()?;
+                let result = store.within(job);
+                store.commit()?;
+                result
+            }
+            Way::Thread(queue, _) => {
+                let (tell, told) = oneshot::channel();
+                let job: Job = Box::new(move |store| {
+                    let result = store.within(job);
+                    Box::new(move |failed: Option<Problem>| {
+                        // The caller may have gone away; the commit stands all the same.
+                        drop(tell.send(match (result, failed) {
+                            (Ok(_), Some(problem)) => Err(problem),
+                            (result, _) => result,
+                        }));
+                    })
+                });
+                queue.send(job).await.map_err(|_| stopped())?;
+                told.await.map_err(|_| stopped())?
+            }
+        }
+    }
+
+    /// Lets queued jobs finish, then closes the store in order. Later jobs are refused.
+    pub async fn close(self) -> Result<()> {
+        match self.0 {
+            Way::Inline(store) => match Arc::try_unwrap(store) {
+                Ok(store) => store.into_inner().unwrap_or_else(PoisonError::into_inner).close(),
+                Err(_) => Ok(()),
+            },
+            Way::Thread(queue, thread) => {
+                drop(queue);
+                let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let Some(thread) = thread else { return Ok(()) };
+                let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+                joined.ok().and_then(std::result::Result::ok).unwrap_or_else(|| Err(stopped()))
+            }
+        }
+    }
+}
+
+fn stopped() -> Problem {
+    problem::STORE_IO.with("the writer has stopped")
+}
+
+fn work(mut store: Store, mut queue: mpsc::Receiver<Job>) -> Result<()> {
+    while let Some(first) = queue.blocking_recv() {
+        let begun = store.begin();
+        let mut settles = vec![first(&mut store)];
+        while begun.is_ok() && settles.len() < TOGETHER {
+            match queue.try_recv() {
+                Ok(job) => settles.push(job(&mut store)),
+                Err(_) => break,
+            }
+        }
+        let failed = begun.and_then(|()| store.commit()).err();
+        for settle in settles {
+            settle(failed.clone());
+        }
+        if let Err(problem) = store.tend(queue.is_empty()) {
+            tracing::warn!(code = problem.code(), "{problem}");
+        }
+    }
+    store.close()
+}
+
+impl Store {
+    fn begin(&mut self) -> Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| from_sqlite(&e, "beginning a transaction"))
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let committed = self.connection.execute_batch("COMMIT").map_err(|e| from_sqlite(&e, "committing"));
+        if committed.is_err() && !self.connection.is_autocommit() {
+            // What could not be committed must not linger; the error above is the one to tell.
+            drop(self.connection.execute_batch("ROLLBACK"));
+        }
+        committed
+    }
+
+    /// Runs one job within its own savepoint.
+    fn within<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let doing = |e: rusqlite::Error| from_sqlite(&e, "running a transaction");
+        if self.connection.is_autocommit() {
+            // The transaction could not begin, or an earlier job's error (a full disk) ended it.
+            return Err(problem::STORE_IO.with("no transaction"));
+        }
+        self.connection.execute_batch("SAVEPOINT job").map_err(doing)?;
+        let result = job(self);
+        if result.is_err() && !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK TO job").map_err(doing)?;
+        }
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("RELEASE job").map_err(doing)?;
+        }
+        result
+    }
+
+    /// Checkpoints when the log has grown; when idle, back to an empty log.
+    fn tend(&mut self, idle: bool) -> Result<()> {
+        const SOME: i32 = 1_000;
+        const MANY: i32 = 16_000;
+        let pages = self.wal_pages.load(std::sync::atomic::Ordering::Relaxed);
+        if pages > SOME {
+            self.checkpoint(idle && pages > MANY)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! Reading the store: read-only connections with limits, for analysts and for the program's own reading verbs.
+//! Nothing here can write, attach another file or wait for ever.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::{Doing, from_sqlite};
+use super::open::Store;
+use crate::clock::Clock;
+use crate::problem::{self, Result};
+
+/// A read-only connection.
+pub struct Reader {
+    connection: Connection,
+}
+
+/// One value of a result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Text {
+    /// NULL
+    Null,
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction (made by the query; stored amounts are whole).
+    Real(f64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// A result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Column names.
+    pub columns: Vec<String>,
+    /// Rows, at most the limit.
+    pub rows: Vec<Vec<Text>>,
+    /// True when the limit cut it off.
+    pub cut: bool,
+}
+
+impl Reader {
+    /// Opens a store read-only. It works beside a running agent and after it stopped.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(problem::STORE_MISSING.with(path.display()));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        #[allow(clippy::disallowed_methods)] // this is the room's door
+        let connection = Connection::open_with_flags(path, flags).doing("opening the store")?;
+        let doing = "opening the store for reading";
+        connection.busy_timeout(Duration::from_secs(5)).doing(doing)?;
+        let mark: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).doing(doing)?;
+        if mark != super::open::APPLICATION_ID {
+            return Err(problem::STORE_FOREIGN.with(path.display()));
+        }
+        connection.pragma_update(None, "query_only", true).doing(doing)?;
+        Ok(Self { connection })
+    }
+
+    /// The connection, for rooms that read through contract views.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Runs one statement of the person's own, with a limit of rows and of time.
+    pub fn query(&mut self, sql: &str, rows: usize, time: Duration, clock: Arc<dyn Clock>) -> Result<Table> {
+        let doing = "running the query";
+        let until = clock.mono() + time;
+        let late = move || clock.mono() > until;
+        self.connection.progress_handler(10_000, Some(late)).doing(doing)?;
+        self.connection
+            .authorizer(Some(|context: AuthContext<'_>| match context.action {
+                AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Deny,
+                _ => Authorization::Allow,
+            }))
+            .doing(doing)?;
+        let result = self.run(sql, rows);
+        let none: Option<fn() -> bool> = None;
+        self.connection.progress_handler(0, none).doing(doing)?;
+        let none: Option<fn(AuthContext<'_>) -> Authorization> = None;
+        self.connection.authorizer(none).doing(doing)?;
+        result
+    }
+
+    fn run(&self, sql: &str, limit: usize) -> Result<Table> {
+        let mut statement = self.connection.prepare(sql).map_err(|error| invalid(&error, sql))?;
+        if !statement.readonly() || statement.column_count() == 0 {
+            return Err(problem::QUERY_WRITES.plain());
+        }
+        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let mut found = Table { columns, rows: Vec::new(), cut: false };
+        let mut rows = statement.query([]).map_err(|error| failed(&error))?;
+        while let Some(row) = rows.next().map_err(|error| failed(&error))? {
+            if found.rows.len() == limit {
+                found.cut = true;
+                break;
+            }
+            let width = found.columns.len();
+            let values = (0..width).map(|at| row.get_ref(at).map(text)).collect::<rusqlite::Result<_>>();
+            found.rows.push(values.map_err(|error| failed(&error))?);
+        }
+        Ok(found)
+    }
+
+    /// All rows of a statement of ours, as a table.
+    pub fn table(&self, sql: &str) -> Result<Table> {
+        self.run(sql, usize::MAX)
+    }
+}
+
+impl Store {
+    /// All rows of a reading statement of ours, through the writer's own connection.
+    pub fn read(&self, sql: &str) -> Result<Table> {
+        let doing = "reading the store";
+        let mut statement = self.connection.prepare(sql).doing(doing)?;
+        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let width = columns.len();
+        let rows = statement.query_map([], |row| (0..width).map(|at| row.get_ref(at).map(text)).collect());
+        let rows = rows.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)?;
+        Ok(Table { columns, rows, cut: false })
+    }
+}
+
+impl Text {
+    /// The number, when it is one.
+    pub fn int(&self) -> Option<i64> {
+        if let Self::Int(number) = self { Some(*number) } else { None }
+    }
+
+    /// The text, when it is one.
+    pub fn str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+fn text(value: ValueRef<'_>) -> Text {
+    match value {
+        ValueRef::Null => Text::Null,
+        ValueRef::Integer(number) => Text::Int(number),
+        ValueRef::Real(number) => Text::Real(number),
+        ValueRef::Text(text) => Text::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Text::Blob(bytes.to_vec()),
+    }
+}
+
+/// What SQLite says of the person's own SQL is the person's to see: it quotes the query, not the data.
+fn invalid(error: &rusqlite::Error, sql: &str) -> crate::problem::Problem {
+    match error {
+        rusqlite::Error::SqlInputError { msg, offset, .. } => {
+            let at = usize::try_from(*offset).ok().filter(|at| *at <= sql.len());
+            match at {
+                Some(at) => problem::QUERY_INVALID.with(format!("{msg} (at character {})", at + 1)),
+                None => problem::QUERY_INVALID.with(msg),
+            }
+        }
+        rusqlite::Error::SqliteFailure(failure, Some(message)) if failure.code == rusqlite::ErrorCode::Unknown => {
+            problem::QUERY_INVALID.with(message)
+        }
+        rusqlite::Error::SqliteFailure(failure, _)
+            if failure.code == rusqlite::ErrorCode::AuthorizationForStatementDenied =>
+        {
+            problem::QUERY_WRITES.plain()
+        }
+        rusqlite::Error::MultipleStatement => problem::QUERY_INVALID.with("one statement at a time"),
+        other => from_sqlite(other, "reading the query"),
+    }
+}
+
+fn failed(error: &rusqlite::Error) -> crate::problem::Problem {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::OperationInterrupted) => problem::QUERY_TIME.plain(),
+        Some(rusqlite::ErrorCode::ReadOnly) => problem::QUERY_WRITES.plain(),
+        _ => from_sqlite(error, "running the query"),
+    }
+}

@@ -1,0 +1,218 @@
+//! The projection and the grammar, on small declarations.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::problem;
+
+const PAYMENTS: &str = "\
+-- One payment.
+CREATE TABLE demo_payments (
+  account     INTEGER NOT NULL REFERENCES accounts, -- - | ops | account
+  id          TEXT NOT NULL,    -- id | id | its id
+  amount      INTEGER,          -- amount (minor) | measure | minor units
+  currency    TEXT,             -- currency (lower) | vocab | code
+  fee         INTEGER,          -- fee (decimal currency) | measure | minor units
+  fee_e8      INTEGER,          -- fee (e8) | measure | exact
+  created_at  INTEGER,          -- created (unix) | time | when
+  done_at     INTEGER,          -- done (iso) | time | when
+  live        INTEGER,          -- live (boolean) | ops | mode
+  brand       TEXT,             -- card.brand | vocab | brand
+  country     TEXT,             -- card.country | vocab | country
+  card_token  TEXT,             -- card.fingerprint (keyed) | token | card
+  customer    TEXT,             -- customer | reference | customer id
+  payer_token TEXT,             -- customer (keyed) | token | payer
+  note        TEXT,             -- note | text | free text
+  meta        TEXT,             -- metadata (allowed) | reference | chosen keys
+  seen_at     INTEGER,          -- - | ops | first stored
+  PRIMARY KEY (account, id)
+);
+-- not kept: card.last4 | card · email | direct (never) · junk.* | direct
+-- not kept: actions.secret | direct
+
+-- each: actions[] (newest first)
+-- One action of a payment.
+CREATE TABLE demo_actions (
+  account    INTEGER NOT NULL, -- - | ops | account
+  payment_id TEXT NOT NULL, -- ^id | id | the payment
+  id         TEXT NOT NULL, -- id | id | its id
+  status     TEXT, -- status (lower) | vocab | state
+  place      INTEGER, -- # | ops | position
+  PRIMARY KEY (account, id)
+);
+";
+
+struct Plain;
+impl Tokens for Plain {
+    fn token(&self, scope: &str, value: &str, out: &mut String) {
+        out.push_str(scope);
+        out.push('=');
+        out.push_str(value);
+    }
+}
+
+const LIST: Shape = Shape { records: Some("data"), leaves: &["has_more", "next"] };
+
+fn projection(profile: Profile) -> (Declaration, Projection) {
+    let declaration = Declaration::parse("demo.sql", PAYMENTS).unwrap();
+    let exponent = |code: &str| match code {
+        "jpy" => Some(0),
+        "eur" => Some(2),
+        "kwd" => Some(3),
+        _ => None,
+    };
+    let projection = Projection::new(&declaration, profile, Arc::new(Plain), exponent, &["order".to_owned()]);
+    (declaration, projection)
+}
+
+/// The rows of a table as text, `-` for absent, `null` for null.
+fn show(page: &Page, table: usize) -> Vec<String> {
+    let rows = &page.tables[table];
+    let cell = |cell: &Cell| match cell {
+        Cell::Absent => "-".to_owned(),
+        Cell::Null => "null".to_owned(),
+        Cell::Int(number) => number.to_string(),
+        text => page.text(*text).to_owned(),
+    };
+    (0..rows.len()).map(|row| rows.row(row).iter().map(cell).collect::<Vec<_>>().join("|")).collect()
+}
+
+fn read(profile: Profile, body: &str) -> Page {
+    projection(profile).1.page(body.as_bytes().to_vec(), &LIST).unwrap()
+}
+
+#[test]
+fn declared_leaves_become_cells_and_nothing_else_does() {
+    let page = read(
+        Profile::Finance,
+        r#"{"object":"list","has_more":true,"next":null,"data":[{"id":"p_1","amount":100,"currency":"EUR","fee":-0.25,
+        "created":1700000000,"done":"2023-08-24T14:15:26.3448464+00:00","live":true,"email":"jane@example.org",
+        "card":{"brand":"visa","country":"DE","fingerprint":"F1","last4":"4242"},"customer":"Jo@Example.org","note":"a\nb",
+        "metadata":{"order":"7","name":"Jane"},"junk":{"deep":{"er":1}}}]}"#,
+    );
+    assert_eq!(
+        show(&page, 0),
+        ["p_1|100|eur|-25|-25000000|1700000000000|1692886526344|1|visa|DE|demo.card_token=F1|Jo@Example.org|\
+          demo.payer_token=jo@example.org|a\nb|{\"order\":\"7\"}"]
+    );
+    assert_eq!(page.leaves, [Some(Leaf::Bool(true)), Some(Leaf::Null)]);
+    assert!(page.drift.is_empty(), "{:?}", page.drift);
+    assert!(!page.made.contains("jane@"), "what is not declared becomes no value");
+}
+
+#[test]
+fn absent_is_not_null_and_a_null_object_makes_its_leaves_null() {
+    let page = read(Profile::Finance, r#"{"data":[{"id":"a"},{"id":"b","card":null,"amount":null}]}"#);
+    assert_eq!(show(&page, 0), ["a|-|-|-|-|-|-|-|-|-|-|-|-|-|-", "b|null|-|-|-|-|-|-|null|null|null|-|-|-|-"]);
+}
+
+#[test]
+fn a_profile_leaves_classes_out_without_drift() {
+    let body = r#"{"data":[{"id":"a","customer":"c","note":"n"}]}"#;
+    let (declaration, strict) = projection(Profile::Strict);
+    let page = strict.page(body.as_bytes().to_vec(), &LIST).unwrap();
+    let names: Vec<_> = strict.columns(0).iter().map(|c| declaration.main().columns[*c].name.as_str()).collect();
+    assert!(!names.contains(&"customer") && !names.contains(&"note") && names.contains(&"payer_token"));
+    assert!(page.drift.is_empty());
+    assert_eq!(show(&read(Profile::Standard, body), 0), ["a|-|-|-|-|-|-|-|-|-|-|c|demo.payer_token=c|-"]);
+}
+
+#[test]
+fn an_odd_record_is_counted_with_id_and_reason_and_stops_nothing() {
+    let page = read(
+        Profile::Standard,
+        r#"{"data":[{"id":"a","amount":"12 secret"},{"id":"b","done":"yesterday"},{"amount":1},17,{"id":"c c"},
+        {"id":"d","fee":"1.234","currency":"eur"},{"id":"e","fee":"1","currency":"xxx"},{"id":"f","amount":1.5},
+        {"id":"g","card":"visa"},{"id":"h","currency":{"a":1}},{"id":"i","amount":18446744073709551615},{"id":"ok"}]}"#,
+    );
+    let told: Vec<_> = page.rejected.iter().map(|r| (r.id.as_str(), r.reason, r.column.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("a", "unexpected_text", "amount"),
+            ("b", "not_a_time", "done_at"),
+            ("", "missing", "id"),
+            ("", "not_an_object", "id"),
+            ("", "not_an_id", "id"),
+            ("d", "not_a_decimal", "fee"),
+            ("e", "unknown_currency", "fee"),
+            ("f", "unexpected_fraction", "amount"),
+            ("g", "not_an_object", "brand"),
+            ("h", "not_a_scalar", "currency"),
+            ("i", "not_a_scalar", "amount"),
+        ]
+    );
+    assert_eq!((page.records, show(&page, 0).len()), (12, 1));
+    assert!(!format!("{:?}", page.rejected).contains("secret"));
+}
+
+#[test]
+fn array_elements_become_child_rows() {
+    let page = read(
+        Profile::Standard,
+        r#"{"data":[{"actions":[{"id":"x","status":"Evidence Required"},{"id":"y","status":5,"new_field":1},{"id":"x","status":"old"},
+        {"status":"no id"}],"id":"p"},{"id":"q","amount":"bad","actions":[{"id":"z"}]},{"id":"r","actions":null}]}"#,
+    );
+    assert_eq!(show(&page, 1), ["p|x|evidence_required|0", "p|y|5|1"]);
+    assert_eq!(page.tables[1].parents, [0, 0]);
+    let told: Vec<_> = page.rejected.iter().map(|r| (r.table, r.id.as_str(), r.reason)).collect();
+    assert_eq!(told, [(1, "", "missing"), (0, "q", "unexpected_text")]);
+    assert_eq!(page.drift.get("actions[].new_field"), Some(&1));
+}
+
+#[test]
+fn unknown_fields_are_counted_by_name_only() {
+    let page = read(
+        Profile::Standard,
+        r#"{"data":[{"id":"a","novel":"v","card":{"chip":1}},{"id":"b","novel":{"x":2},"jane doe":1}]}"#,
+    );
+    let drift: Vec<_> = page.drift.iter().map(|(name, n)| (name.as_str(), *n)).collect();
+    assert_eq!(drift, [("card.chip", 1), ("novel", 2)]);
+}
+
+#[test]
+fn what_is_no_page_is_malformed() {
+    let (_, projection) = projection(Profile::Standard);
+    let read = |body: &str| projection.page(body.as_bytes().to_vec(), &LIST).map(|page| page.records);
+    assert_eq!(read(r#"{"data":[{"id":"a"}"#), Err(Malformed::Json(1, 19)));
+    assert_eq!(read(r#"{"data":[]} {}"#), Err(Malformed::Trailing));
+    assert_eq!(read(r#"{"error":{}}"#), Err(Malformed::NoRecords));
+    assert_eq!(read("[]"), Err(Malformed::NoRecords));
+    assert!(matches!(read("<html>"), Err(Malformed::Json(..))));
+    assert!(matches!(read(""), Err(Malformed::Json(..))));
+    assert_eq!(read(r#"{"data":[]}"#), Ok(0));
+    let one = projection.page(br#"{"id":"a"}"#.to_vec(), &Shape { records: None, leaves: &[] }).unwrap();
+    assert_eq!(one.records, 1);
+}
+
+#[test]
+fn a_fault_in_a_declaration_names_file_line_and_column() {
+    for (sql, place) in [
+        (
+            "-- Doc.\nCREATE TABLE t (\n  id BLOB, -- id | id | x\n",
+            "demo.sql line 3, column 3: a column is INTEGER or TEXT",
+        ),
+        ("-- Doc.\nCREATE TABLE t (\n  id TEXT -- id | idd | x\n", "demo.sql line 3, column 19: unknown class"),
+        (
+            "-- Doc.\nCREATE TABLE t (\n  id TEXT -- id (rot13) | id | x\n",
+            "demo.sql line 3, column 18: unknown conversion",
+        ),
+        (
+            "-- Doc.\nCREATE TABLE t (\n  ip TEXT -- ip | direct | x\n",
+            "demo.sql line 3, column 19: class `direct` is never a column",
+        ),
+        (
+            "-- Doc.\nCREATE TABLE t (\n  id TEXT\n",
+            "demo.sql line 3, column 3: a column needs `-- path | class | meaning`",
+        ),
+        (
+            "CREATE TABLE t (\n",
+            "demo.sql line 1, column 1: a table needs a sentence above it that says what one row is",
+        ),
+        ("DROP TABLE t;\n", "demo.sql line 1, column 1: expected a comment, CREATE TABLE or CREATE INDEX"),
+    ] {
+        let fault = Declaration::parse("demo.sql", sql).unwrap_err();
+        assert!(fault.is(&problem::DECLARATION));
+        assert_eq!(fault.detail(), place);
+    }
+}
