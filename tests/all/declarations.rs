@@ -1,6 +1,7 @@
 //! Tests of `declarations`: the files under `sql/` against the providers' published shapes, against the rules that a
 //! declaration keeps, and against SQLite. The published shapes lie outside the repository; without them those tests say so.
 
+mod program;
 mod reader;
 mod shapes;
 mod views;

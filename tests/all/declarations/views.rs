@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use super::reader;
 
 /// An empty store: accounts, all stream tables, all views.
-fn store() -> Connection {
+pub(super) fn store() -> Connection {
     let db = Connection::open_in_memory().unwrap();
     db.execute_batch("CREATE TABLE accounts (account INTEGER PRIMARY KEY)").unwrap();
     for (path, sql) in ["stripe", "checkoutcom", "views"].iter().flat_map(|folder| reader::files(folder)) {
@@ -25,7 +25,7 @@ fn add(db: &Connection, table: &str, columns: &str, values: &str) {
 }
 
 /// The rows that a query gives, columns parted by blanks.
-fn rows(db: &Connection, sql: &str) -> Vec<String> {
+pub(super) fn rows(db: &Connection, sql: &str) -> Vec<String> {
     let mut statement = db.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let width = statement.column_count();
     let text = |value: Value| match value {
