@@ -157,6 +157,7 @@ impl Sandbox {
             switches: Mutex::default(),
             log: Mutex::default(),
             gzip: options.gzip,
+            base: url(options.ca_file.as_deref(), checkout),
             requests: AtomicU64::new(1),
         });
         lock(&state.switches).set(options.faults);
@@ -169,16 +170,12 @@ impl Sandbox {
 
     /// Base URL of the Stripe face, without a slash at the end.
     pub fn stripe_url(&self) -> String {
-        self.url(self.stripe)
+        url(self.ca_file(), self.stripe)
     }
 
     /// Base URL of the Checkout.com face, without a slash at the end.
     pub fn checkout_url(&self) -> String {
-        self.url(self.checkout)
-    }
-
-    fn url(&self, address: SocketAddr) -> String {
-        format!("{}://{address}", if self.ca_file.is_some() { "https" } else { "http" })
+        url(self.ca_file(), self.checkout)
     }
 
     /// Where the certificate authority lies, when the sandbox speaks TLS.
@@ -226,6 +223,10 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn url(ca_file: Option<&Path>, address: SocketAddr) -> String {
+    format!("{}://{address}", if ca_file.is_some() { "https" } else { "http" })
 }
 
 fn listen(port: u16) -> Result<(SocketAddr, TcpListener)> {

@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) switches: Mutex<Switches>,
     pub(super) log: Mutex<VecDeque<Logged>>,
     pub(super) gzip: bool,
+    /// Base URL of the Checkout.com face, for its links.
+    pub(super) base: String,
     pub(super) requests: AtomicU64,
 }
 
@@ -189,10 +191,10 @@ fn answer_with(call: &Call, fault: Option<&FaultKind>, state: &State) -> Answer 
             stripe::error(404, None, None, &format!("Unrecognized request URL ({method}: {}).", call.path))
         }
         (FaceName::CheckoutCom, method) => {
-            let host = call.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
             let request_id = request_id(FaceName::CheckoutCom, state);
-            checkoutcom::Face { world: &world, now_ms: state.now_ms(), host, request_id: &request_id }
-                .answer(method, &call.path, &query, &call.body)
+            let face =
+                checkoutcom::Face { world: &world, now_ms: state.now_ms(), base: &state.base, request_id: &request_id };
+            face.answer(method, &call.path, &query, &call.body)
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn truth(world: &World, stream: TruthStream, from: i64, to: i64, now_
     match stream.face() {
         FaceName::Stripe => stripe::Face { world, now }.truth(stream, from, to - 1),
         FaceName::CheckoutCom => {
-            checkoutcom::Face { world, now_ms, host: "", request_id: "" }.truth(stream, from, to - 1)
+            checkoutcom::Face { world, now_ms, base: "", request_id: "" }.truth(stream, from, to - 1)
         }
     }
 }
