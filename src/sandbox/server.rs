@@ -325,17 +325,19 @@ struct Pieces {
     left: Option<Bytes>,
     /// Bytes still announced.
     announced: u64,
+    /// The break has been put off once, so that what came before it is sent.
+    flushed: bool,
 }
 
 impl Pieces {
     fn whole(body: Vec<u8>) -> Self {
-        Self { announced: body.len() as u64, left: (!body.is_empty()).then(|| body.into()) }
+        Self { announced: body.len() as u64, left: (!body.is_empty()).then(|| body.into()), flushed: false }
     }
 
     fn cut(mut body: Vec<u8>) -> Self {
         let announced = body.len() as u64;
         body.truncate(body.len() / 2);
-        Self { announced, left: Some(body.into()) }
+        Self { announced, left: Some(body.into()), flushed: false }
     }
 }
 
@@ -343,12 +345,17 @@ impl Body for Pieces {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let piece = self.left.take();
         Poll::Ready(match piece {
             Some(piece) => {
                 self.announced -= piece.len() as u64;
                 Some(Ok(Frame::data(piece)))
+            }
+            None if self.announced > 0 && !self.flushed => {
+                self.flushed = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
             None if self.announced > 0 => Some(Err(io::Error::other("cut by a fault"))),
             None => None,

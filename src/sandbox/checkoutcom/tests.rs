@@ -31,12 +31,18 @@ fn search(face: &Face, body: &Value) -> (u16, Value) {
 }
 
 fn codes(answer: &(u16, Value)) -> (u16, String) {
-    (answer.0, answer.1["error_codes"].as_array().map_or(String::new(), |codes| codes.iter().map(|c| c.as_str().unwrap()).collect::<Vec<_>>().join(",")))
+    (
+        answer.0,
+        answer.1["error_codes"]
+            .as_array()
+            .map_or(String::new(), |codes| codes.iter().map(|c| c.as_str().unwrap()).collect::<Vec<_>>().join(",")),
+    )
 }
 
 /// All payments asked for in `from..=to` (unix seconds), by halving until a window holds fewer than the limit.
 fn halve(face: &Face, from: u32, to: u32, limit: usize, out: &mut BTreeMap<String, Value>) {
-    let body = json!({ "query": "amount:>=0", "limit": limit, "from": time::zulu(from, 0), "to": time::zulu(to, 9_990_000) });
+    let body =
+        json!({ "query": "amount:>=0", "limit": limit, "from": time::zulu(from, 0), "to": time::zulu(to, 9_990_000) });
     let (status, page) = search(face, &body);
     assert_eq!(status, 200, "{page}");
     let data = page["data"].as_array().unwrap();
@@ -154,7 +160,8 @@ fn a_dispute_moves_to_the_front_when_it_changes() {
     let world = world(9_000);
     let closing = world.index(Kind::Turn).iter().find(|turn| turn.part == 2 && turn.at > NOW - 20 * DAY).unwrap();
     let id = face(&world, NOW).dispute_id(closing.payment);
-    let first = |now: u32| get(&face(&world, now), "/disputes", "limit=1").1["data"][0]["id"].as_str().unwrap().to_owned();
+    let first =
+        |now: u32| get(&face(&world, now), "/disputes", "limit=1").1["data"][0]["id"].as_str().unwrap().to_owned();
     assert_ne!(first(closing.at - 1), id);
     assert_eq!(first(closing.at), id);
 }
@@ -220,9 +227,8 @@ const NEVER_HERE: &[&str] = &[
 fn every_member_of_the_published_examples_is_there() {
     let shared = std::env::var_os("COUNTERFOIL_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
     let folder = shared.join("psp/checkout/examples");
-    let read = |name: &str| -> Option<Value> {
-        serde_json::from_str(&std::fs::read_to_string(folder.join(name)).ok()?).ok()
-    };
+    let read =
+        |name: &str| -> Option<Value> { serde_json::from_str(&std::fs::read_to_string(folder.join(name)).ok()?).ok() };
     let Some(example) = read("post-payments-search.200.json") else {
         println!("skipped: no published examples at {}", folder.display());
         return;
@@ -245,7 +251,8 @@ fn every_member_of_the_published_examples_is_there() {
     let disputes = get(&face, "/disputes", "limit=250&payment_id=").1;
     assert_eq!(disputes["total_count"], 0);
     let disputes = get(&face, "/disputes", "limit=250").1["data"].as_array().unwrap().clone();
-    let single = disputes.iter().map(|d| get(&face, &format!("/disputes/{}", d["id"].as_str().unwrap()), "").1).collect();
+    let single =
+        disputes.iter().map(|d| get(&face, &format!("/disputes/{}", d["id"].as_str().unwrap()), "").1).collect();
     check("dispute", &read("get-dispute.200.json").unwrap(), single);
     check("disputes", &read("get-disputes.200.json").unwrap()["data"][0], disputes);
 }

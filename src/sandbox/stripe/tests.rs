@@ -22,7 +22,8 @@ fn ask(face: &Face, path: &str, query: &str) -> (u16, Value) {
 fn walk(face: &Face, path: &str, filter: &str) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     loop {
-        let cursor = all.last().map_or(String::new(), |last| format!("&starting_after={}", last["id"].as_str().unwrap()));
+        let cursor =
+            all.last().map_or(String::new(), |last| format!("&starting_after={}", last["id"].as_str().unwrap()));
         let (status, page) = ask(face, path, &format!("limit=100&{filter}{cursor}"));
         assert_eq!(status, 200, "{page}");
         all.extend(page["data"].as_array().unwrap().iter().cloned());
@@ -209,8 +210,10 @@ fn every_field_of_the_official_example_objects_is_there() {
         leaves(&official["resources"][name(resource.kind)], "", &mut wanted);
         assert!(wanted.len() > 10, "{} has an example", resource.path);
         let there = |leaf: &str| ours.iter().any(|own| own == leaf || own.starts_with(&format!("{leaf}.")));
-        let missing: Vec<&String> =
-            wanted.iter().filter(|leaf| !there(leaf) && !NEVER_HERE.iter().any(|never| leaf.starts_with(never))).collect();
+        let missing: Vec<&String> = wanted
+            .iter()
+            .filter(|leaf| !there(leaf) && !NEVER_HERE.iter().any(|never| leaf.starts_with(never)))
+            .collect();
         assert!(missing.is_empty(), "{}: {missing:?}", resource.path);
     }
 }
