@@ -267,6 +267,7 @@ fn faults_strike_as_told() {
         let hollow: Value = serde_json::from_slice(&body.unwrap()).unwrap();
         assert_eq!((&hollow["data"], &hollow["has_more"]), (&serde_json::json!([]), &Value::Bool(true)));
         assert!(strike(FaultKind::Close).await.is_err());
+        sandbox.set_faults(Vec::new());
         let page: Value = serde_json::from_slice(&whole).unwrap();
         let next = format!("{url}&starting_after={}", page["data"][19]["id"].as_str().unwrap());
         assert_ne!(get(&client, &next).await.1["data"], page["data"]);
