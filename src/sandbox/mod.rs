@@ -1,1 +1,3 @@
 //! Room `sandbox`.
+
+pub mod receiver;
