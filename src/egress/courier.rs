@@ -150,7 +150,8 @@ impl Courier {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 32]>(2)?))
         });
         let Some((seq, bytes, digest)) = row.optional().map_err(broken)? else { return Ok(None) };
-        let reading = guard::check(&bytes).map_err(|refusal| EGRESS_GUARD.with(format_args!("batch {seq}: {refusal}")))?;
+        let reading =
+            guard::check(&bytes).map_err(|refusal| EGRESS_GUARD.with(format_args!("batch {seq}: {refusal}")))?;
         if sha256(&bytes) != digest {
             return Err(EGRESS_GUARD.with(format_args!("batch {seq}: its bytes are not those that were released")));
         }

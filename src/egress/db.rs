@@ -9,9 +9,7 @@ use ring::hmac;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use crate::entropy::Entropy;
-use crate::problem::{
-    EGRESS_DAMAGED, EGRESS_FILE, EGRESS_FOREIGN, EGRESS_NEWER, EGRESS_OTHER_STORE, Problem, Result,
-};
+use crate::problem::{EGRESS_DAMAGED, EGRESS_FILE, EGRESS_FOREIGN, EGRESS_NEWER, EGRESS_OTHER_STORE, Problem, Result};
 
 const SCHEMA: &str = include_str!("../../sql/egress.sql");
 /// `CFEG`: tells this kind of file from every other SQLite file.

@@ -87,9 +87,8 @@ impl Outbox {
         let bytes = self.db.query_row("SELECT bytes FROM outbox WHERE seq = ?1", [seq], |row| row.get(0));
         let mut statement =
             self.db.prepare("SELECT at, event, status FROM log WHERE seq = ?1 ORDER BY id").map_err(broken)?;
-        let history = statement.query_map([seq], |row| {
-            Ok(Happening { at: row.get(0)?, event: row.get(1)?, status: row.get(2)? })
-        });
+        let history = statement
+            .query_map([seq], |row| Ok(Happening { at: row.get(0)?, event: row.get(1)?, status: row.get(2)? }));
         let history = history.and_then(Iterator::collect).map_err(broken)?;
         Ok(Shown { batch, bytes: bytes.map_err(broken)?, history })
     }
@@ -101,10 +100,11 @@ impl Outbox {
         let mut rows = statement.query([]).map_err(broken)?;
         let (mut before, mut number) = ([0; 32], 0);
         while let Some(row) = rows.next().map_err(broken)? {
-            let read = || -> rusqlite::Result<(i64, String, Vec<u8>, [u8; 32], [u8; 32])> {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            };
-            let (seq, install, bytes, digest, stored) = read().map_err(broken)?;
+            let seq: i64 = row.get(0).map_err(broken)?;
+            let install: String = row.get(1).map_err(broken)?;
+            let bytes: Vec<u8> = row.get(2).map_err(broken)?;
+            let digest: [u8; 32] = row.get(3).map_err(broken)?;
+            let stored: [u8; 32] = row.get(4).map_err(broken)?;
             number += 1;
             before = link(&before, seq, &install, &digest);
             if seq != number || sha256(&bytes) != digest || before != stored {
@@ -123,12 +123,18 @@ impl Outbox {
 
     /// Keeps a batch from being sent until it is let go.
     pub fn hold(&mut self, seq: i64, clock: &dyn Clock) -> Result<()> {
-        self.decide(seq, "UPDATE outbox SET state = 'held', approved = 0 WHERE seq = ?1 AND state = 'pending'", "held", clock)
+        self.decide(
+            seq,
+            "UPDATE outbox SET state = 'held', approved = 0 WHERE seq = ?1 AND state = 'pending'",
+            "held",
+            clock,
+        )
     }
 
     /// Lets a batch go: a held one, or one whose veto period is not over.
     pub fn approve(&mut self, seq: i64, clock: &dyn Clock) -> Result<()> {
-        let update = "UPDATE outbox SET state = 'pending', approved = 1 WHERE seq = ?1 AND state IN ('pending', 'held')";
+        let update =
+            "UPDATE outbox SET state = 'pending', approved = 1 WHERE seq = ?1 AND state IN ('pending', 'held')";
         self.decide(seq, update, "approved", clock)
     }
 

@@ -141,7 +141,11 @@ pub fn describe() -> String {
         let view = &fact.view;
         let ladder: Vec<&str> = view.ladder.iter().map(|dim| name_of(view, *dim)).collect();
         // Writing to a String cannot fail.
-        _ = writeln!(text, "fact {} version {} (since {}, until {})", fact.name, fact.version, fact.since, fact.expires);
+        _ = writeln!(
+            text,
+            "fact {} version {} (since {}, until {})",
+            fact.name, fact.version, fact.since, fact.expires
+        );
         _ = writeln!(text, "  question: {}", fact.question);
         _ = writeln!(
             text,

@@ -131,7 +131,8 @@ fn next_day(db: &Connection, consent: &Consent) -> Result<Option<Day>> {
 
 fn refuse_released(db: &Connection, day: Day) -> Result<()> {
     let query = "SELECT seq FROM outbox WHERE fact = ?1 AND late = 0 AND first_day = ?2";
-    let seq: Option<i64> = db.query_row(query, (ATTEMPTS.name, day.number()), |row| row.get(0)).optional().map_err(broken)?;
+    let seq: Option<i64> =
+        db.query_row(query, (ATTEMPTS.name, day.number()), |row| row.get(0)).optional().map_err(broken)?;
     seq.map_or(Ok(()), |seq| Err(EGRESS_RELEASED.with(format_args!("batch {seq}"))))
 }
 

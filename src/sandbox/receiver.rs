@@ -107,11 +107,7 @@ impl Receiver {
         let listener = std::net::TcpListener::bind(options.addr).map_err(cannot)?;
         listener.set_nonblocking(true).map_err(cannot)?;
         let addr = listener.local_addr().map_err(cannot)?;
-        let state = Arc::new(State {
-            desk: Mutex::new(desk),
-            requests: Mutex::default(),
-            faults: Mutex::default(),
-        });
+        let state = Arc::new(State { desk: Mutex::new(desk), requests: Mutex::default(), faults: Mutex::default() });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(cannot)?;
         let (stop, stopped) = watch::channel(false);
         let served = Arc::clone(&state);

@@ -200,7 +200,8 @@ fn on_the_ladder(view: &View, codes: &[&str]) -> bool {
 fn period(label: &[u8]) -> Option<(String, bool)> {
     let label = std::str::from_utf8(label).ok()?;
     if let Some((year, week)) = label.split_once("-W") {
-        let monday = jiff::civil::ISOWeekDate::new(year.parse().ok()?, week.parse().ok()?, jiff::civil::Weekday::Monday);
+        let monday =
+            jiff::civil::ISOWeekDate::new(year.parse().ok()?, week.parse().ok()?, jiff::civil::Weekday::Monday);
         let monday = monday.ok()?;
         return Some((format!("{:04}-W{:02}", monday.year(), monday.week()), true));
     }
@@ -272,7 +273,7 @@ mod tests {
             ("412", "0412", "not in canonical form"),
             ("412", "9", "count out of bounds"),
             ("412", "-412", "not a number"),
-            ("412", "4.1", "not the fixed envelope"),
+            ("412", "41.2", "not the fixed envelope"),
             ("\"stripe\",\"visa\"", "\"stripe\",\"any\"", "rolled up off the ladder"),
             ("\"approved\"", "\"any\"", "unknown code"),
             ("\"approved\"", "\"pending\"", "cells out of order"),

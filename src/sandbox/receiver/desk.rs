@@ -144,8 +144,7 @@ impl Desk {
         let receiver_key = self.signer.public_key();
         let signature = self.signer.sign(&enrolment_message(&install, &receiver_key, &public_key, &registry));
         let (receiver_key, signature) = (base64(&receiver_key), base64(&signature));
-        let body =
-            format!(r#"{{"install":"{install}","receiver_key":"{receiver_key}","signature":"{signature}"}}"#);
+        let body = format!(r#"{{"install":"{install}","receiver_key":"{receiver_key}","signature":"{signature}"}}"#);
         Ok(Answer { body, ..Answer::plain(status) })
     }
 
@@ -167,7 +166,8 @@ impl Desk {
         }
         let digest = sha256(&request.body);
         let message = receipt_message(install, number, &digest);
-        let signature = if forged { Ed25519Signer::from_seed(&[0; 32]).sign(&message) } else { self.signer.sign(&message) };
+        let signature =
+            if forged { Ed25519Signer::from_seed(&[0; 32]).sign(&message) } else { self.signer.sign(&message) };
         let (digest, signature) = (base64(&digest), base64(&signature));
         let body = format!(r#"{{"install":"{install}","seq":{seq},"digest":"{digest}","signature":"{signature}"}}"#);
         Ok(Answer { body, ..Answer::plain(status) })
@@ -175,13 +175,7 @@ impl Desk {
 }
 
 /// 201 when the batch is new, 200 when it is held with the same bytes, 409 when its place or its period is taken.
-fn store(
-    db: &mut Connection,
-    install: &str,
-    seq: i64,
-    reading: &guard::Reading,
-    now: i64,
-) -> rusqlite::Result<u16> {
+fn store(db: &mut Connection, install: &str, seq: i64, reading: &guard::Reading, now: i64) -> rusqlite::Result<u16> {
     let bytes = reading.bytes().as_slice();
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let query = "SELECT seq = ?2 AND bytes = ?5 FROM batches
