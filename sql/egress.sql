@@ -56,13 +56,12 @@ CREATE TABLE cells (
   PRIMARY KEY (seq, position)
 ) WITHOUT ROWID;
 
--- One row an event that the gate has seen: in which cell it left, or for which week it is held.
+-- One row a released event: in which cell it left. What is not here may still leave.
 CREATE TABLE released (
   mark     BLOB PRIMARY KEY CHECK (length(mark) = 16),
-  seq      INTEGER REFERENCES outbox,
-  position INTEGER,
-  week     INTEGER, -- Monday of the week whose late batch it waits for, in days since 1970-01-01
-  CHECK ((seq IS NULL) = (position IS NULL) AND (seq IS NULL) <> (week IS NULL))
+  seq      INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  FOREIGN KEY (seq, position) REFERENCES cells
 ) WITHOUT ROWID;
 
 -- What happened to each batch, appended only.

@@ -19,6 +19,6 @@ pub mod wire;
 pub use consent::{Consent, Mode, Upstream, accept};
 pub use courier::{Courier, Pass};
 pub use db::Outbox;
-pub use release::preview;
+pub use release::{Preview, preview};
 pub use seam::{EnrolmentCode, OutboundRequest, ReceiverUrl, Reply, SendFailure, Sender};
 pub use sign::{Ed25519Signer, Signer};

@@ -66,7 +66,7 @@ pub struct Fact {
     pub k: u32,
     /// Days between the end of a day and its release.
     pub lag_days: i64,
-    /// How many days an event may be late and still be released, in a late batch.
+    /// How many days before a week's Sunday an event may lie to be released in that week's late batch.
     pub late_days: i64,
     /// The version of the program that introduced it.
     pub since: &'static str,
@@ -149,7 +149,7 @@ pub fn describe() -> String {
         _ = writeln!(text, "  question: {}", fact.question);
         _ = writeln!(
             text,
-            "  released once, by UTC day, {} days after its end; late events by ISO week, up to {} days late",
+            "  released once: by UTC day, {} days after its end; what was held or late by ISO week, up to {} days back",
             fact.lag_days, fact.late_days
         );
         _ = writeln!(text, "  unit {}, at least {} distinct in every cell", fact.unit, fact.k);

@@ -1,6 +1,7 @@
 //! Releases closed days: reads the day's events, asks the gate, and writes cells, marks, the frozen bytes and their link in
-//! the chain in one transaction. A day is released once; what it holds back or what arrives later leaves once, in the late
-//! batch of its ISO week. Time here is the proven horizon that is handed in, never a clock. It sends nothing.
+//! the chain in one transaction. A day is released once. The step that releases a Sunday also releases the late batch of
+//! its ISO week: whatever was held back or has come to light since, as far back as the registry says. Time here is the
+//! proven horizon that is handed in, never a clock. It sends nothing.
 
 use std::collections::HashSet;
 
@@ -13,24 +14,31 @@ use super::facts;
 use super::gate::{Event, Gated, Mark, gate};
 use super::registry::{ATTEMPTS, Fact};
 use super::sign::sha256;
-use super::wire::{DAY_MS, Day, EgressBytes, Period, Week, encode, guard};
+use super::wire::{DAY_MS, Day, EgressBytes, Period, encode, guard};
 use crate::clock::Clock;
 use crate::problem::{EGRESS_EXPIRED, EGRESS_FACT, EGRESS_GUARD, EGRESS_RELEASED, Result};
 
 /// What one step of the release makes: the day's batch and, on a Sunday, the late batch of the week that it ends.
-pub(super) struct Plan {
-    pub(super) day: Draft,
-    pub(super) week: Option<Draft>,
-    /// Events of days released before: they wait for the week's late batch.
-    arrivals: Vec<Mark>,
+struct Plan {
+    day: Draft,
+    week: Option<Draft>,
 }
 
 /// A batch before it has a number.
-pub(super) struct Draft {
-    pub(super) period: Period,
-    pub(super) gated: Gated,
-    pub(super) bytes: EgressBytes,
+struct Draft {
+    period: Period,
+    gated: Gated,
+    bytes: EgressBytes,
     events: Vec<Event>,
+}
+
+/// A batch as it would leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// Its bytes, and what they say.
+    pub reading: guard::Reading,
+    /// How many events of the period no cell can take yet: they wait for the week's late batch, or stay.
+    pub held: usize,
 }
 
 impl Outbox {
@@ -74,10 +82,9 @@ impl Outbox {
         }
         let plan = plan(Some(&tx), &key, store, consent.accepted_at, day)?;
         let now = clock.wall_ms();
-        hold(&tx, plan.arrivals.iter(), day.week())?;
-        let mut released = vec![seal(&tx, &consent, &plan.day, day.week(), now)?];
+        let mut released = vec![seal(&tx, &consent, &plan.day, now)?];
         if let Some(week) = &plan.week {
-            released.push(seal(&tx, &consent, week, day.week().next(), now)?);
+            released.push(seal(&tx, &consent, week, now)?);
         }
         tx.commit().map_err(broken)?;
         Ok(released)
@@ -99,7 +106,7 @@ pub fn preview(
     store: &Connection,
     settled_until_ms: i64,
     day: Option<Day>,
-) -> Result<Vec<guard::Reading>> {
+) -> Result<Vec<Preview>> {
     let next = outbox.map(Outbox::next_day).transpose()?.flatten();
     let settled = Day::of_ms(settled_until_ms - (ATTEMPTS.lag_days + 1) * DAY_MS);
     let Some(day) = day.or(next).or(settled) else { return Ok(Vec::new()) };
@@ -113,7 +120,8 @@ pub fn preview(
             plan(None, &hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]), store, day.start_ms(), day)?
         }
     };
-    [Some(plan.day), plan.week].into_iter().flatten().map(|draft| vouched(&draft.bytes)).collect()
+    let shown = |draft: Draft| Ok(Preview { reading: vouched(&draft.bytes)?, held: draft.gated.held.len() });
+    [Some(plan.day), plan.week].into_iter().flatten().map(shown).collect()
 }
 
 /// True when the day ended at least the fact's lag before the proven horizon.
@@ -136,32 +144,24 @@ fn refuse_released(db: &Connection, day: Day) -> Result<()> {
     seq.map_or(Ok(()), |seq| Err(EGRESS_RELEASED.with(format_args!("batch {seq}"))))
 }
 
-/// Sorts the unreleased events of the day and of the days before it that may still be late, and gates them. Reads only.
+/// Gates the day's events and, on a Sunday, what is unreleased of the days before that may still be late. Reads only.
 fn plan(marks: Option<&Connection>, key: &hmac::Key, store: &Connection, accepted_at: i64, day: Day) -> Result<Plan> {
     let ends_week = day.week().last_day() == day;
-    let from = accepted_at.max(day.start_ms() - ATTEMPTS.late_days * DAY_MS);
-    let (mut on_time, mut late, mut arrivals) = (Vec::new(), Vec::new(), Vec::new());
+    let days_back = if ends_week { ATTEMPTS.late_days } else { 0 };
+    let from = accepted_at.max(day.start_ms() - days_back * DAY_MS);
+    let (mut on_time, mut late) = (Vec::new(), Vec::new());
     let mut seen: HashSet<Mark> = HashSet::new();
     facts::attempts(store, key, from, day.end_ms(), |at, event| {
-        let known = marks.map(|db| standing(db, &event.mark)).transpose()?.flatten();
-        let is_new = match known {
-            Some(Standing::Released) => return Ok(()),
-            Some(Standing::Held(week)) if ends_week && week <= day.week().first_day() => false,
-            Some(Standing::Held(_)) => return Ok(()),
-            None => true,
-        };
+        if marks.map(|db| is_released(db, &event.mark)).transpose()? == Some(true) {
+            return Ok(());
+        }
         if !seen.insert(event.mark) {
             return Err(EGRESS_FACT.with("an attempt occurs twice"));
         }
-        if is_new && at >= day.start_ms() {
-            on_time.push(event);
-            return Ok(());
-        }
-        if is_new {
-            arrivals.push(event.mark);
-        }
-        if ends_week {
-            late.push(event);
+        if at >= day.start_ms() {
+            on_time.push(event)
+        } else {
+            late.push(event)
         }
         Ok(())
     })?;
@@ -173,24 +173,16 @@ fn plan(marks: Option<&Connection>, key: &hmac::Key, store: &Connection, accepte
     let day_draft = draft(Period::Day(day), on_time);
     late.extend(day_draft.gated.held.iter().filter_map(|index| day_draft.events.get(*index).cloned()));
     let week = ends_week.then(|| draft(Period::Late(day.week()), late));
-    Ok(Plan { day: day_draft, week, arrivals })
+    Ok(Plan { day: day_draft, week })
 }
 
-/// What is known of an event.
-enum Standing {
-    Released,
-    /// Waits for the late batch of the week with this Monday.
-    Held(Day),
+fn is_released(db: &Connection, mark: &Mark) -> Result<bool> {
+    let mut statement = db.prepare_cached("SELECT 1 FROM released WHERE mark = ?1").map_err(broken)?;
+    statement.exists([mark]).map_err(broken)
 }
 
-fn standing(db: &Connection, mark: &Mark) -> Result<Option<Standing>> {
-    let mut statement = db.prepare_cached("SELECT week FROM released WHERE mark = ?1").map_err(broken)?;
-    let week: Option<Option<i64>> = statement.query_row([mark], |row| row.get(0)).optional().map_err(broken)?;
-    Ok(week.map(|week| week.and_then(Day::from_number).map_or(Standing::Released, Standing::Held)))
-}
-
-/// Writes one batch under the next number; what the gate held waits for `held_for`.
-fn seal(db: &Connection, consent: &Consent, draft: &Draft, held_for: Week, now: i64) -> Result<i64> {
+/// Writes one batch under the next number.
+fn seal(db: &Connection, consent: &Consent, draft: &Draft, now: i64) -> Result<i64> {
     vouched(&draft.bytes)?;
     let (last, before): (i64, [u8; 32]) = db
         .query_row("SELECT seq, link FROM outbox ORDER BY seq DESC LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -219,21 +211,14 @@ fn seal(db: &Connection, consent: &Consent, draft: &Draft, held_for: Week, now: 
     .map_err(broken)?;
     db.execute("INSERT INTO log (at, seq, event) VALUES (?1, ?2, 'released')", (now, seq)).map_err(broken)?;
     write_cells(db, seq, &draft.gated, &draft.events)?;
-    hold(db, draft.gated.held.iter().filter_map(|index| draft.events.get(*index)).map(|event| &event.mark), held_for)?;
     Ok(seq)
 }
 
 fn write_cells(db: &Connection, seq: i64, gated: &Gated, events: &[Event]) -> Result<()> {
-    // An event that was released before is not overwritten, and then the whole step is refused.
-    let mut mark = db
-        .prepare_cached(
-            "INSERT INTO released (mark, seq, position) VALUES (?1, ?2, ?3)
-             ON CONFLICT (mark) DO UPDATE SET seq = excluded.seq, position = excluded.position, week = NULL
-             WHERE seq IS NULL",
-        )
-        .map_err(broken)?;
-    for (position, (cell, members)) in gated.cells.iter().zip(&gated.members).enumerate() {
-        let position = i64::try_from(position).unwrap_or(i64::MAX);
+    // The mark is the primary key: an event that was released before refuses the whole step.
+    let mut mark =
+        db.prepare_cached("INSERT INTO released (mark, seq, position) VALUES (?1, ?2, ?3)").map_err(broken)?;
+    for (position, (cell, members)) in (0_i64..).zip(gated.cells.iter().zip(&gated.members)) {
         let [outcome, provider, scheme, funding] = cell.codes().sort_key();
         db.execute(
             "INSERT INTO cells (seq, position, outcome, provider, scheme, funding, count)
@@ -242,23 +227,8 @@ fn write_cells(db: &Connection, seq: i64, gated: &Gated, events: &[Event]) -> Re
         )
         .map_err(broken)?;
         for event in members.iter().filter_map(|index| events.get(*index)) {
-            if mark.execute((event.mark, seq, position)).map_err(broken)? != 1 {
-                return Err(EGRESS_FACT.with("an attempt would be released twice"));
-            }
+            mark.execute((event.mark, seq, position)).map_err(broken)?;
         }
-    }
-    Ok(())
-}
-
-fn hold<'a>(db: &Connection, marks: impl Iterator<Item = &'a Mark>, week: Week) -> Result<()> {
-    let mut statement = db
-        .prepare_cached(
-            "INSERT INTO released (mark, week) VALUES (?1, ?2)
-             ON CONFLICT (mark) DO UPDATE SET week = excluded.week WHERE seq IS NULL",
-        )
-        .map_err(broken)?;
-    for mark in marks {
-        statement.execute((mark, week.first_day().number())).map_err(broken)?;
     }
     Ok(())
 }

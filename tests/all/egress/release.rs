@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use counterfoil::egress::wire::{DAY_MS, Day, guard};
-use counterfoil::egress::{Mode, Outbox, ReceiverUrl, Upstream, preview};
+use counterfoil::egress::wire::{DAY_MS, Day};
+use counterfoil::egress::{Mode, Outbox, Preview, ReceiverUrl, Upstream, preview};
 use counterfoil::entropy::{Entropy as _, SeededEntropy};
 use counterfoil::problem;
 
@@ -141,8 +141,8 @@ fn without_consent_or_mode_nothing_is_numbered() {
 fn a_preview_is_the_batch_and_leaves_no_trace() {
     let db = store(&monday_attempts());
     let rig = Rig::unaccepted();
-    let shown = |readings: Vec<guard::Reading>| -> Vec<Vec<u8>> {
-        readings.iter().map(|reading| reading.bytes().as_slice().to_vec()).collect()
+    let shown = |previews: Vec<Preview>| -> Vec<Vec<u8>> {
+        previews.iter().map(|preview| preview.reading.bytes().as_slice().to_vec()).collect()
     };
     let without_file = shown(preview(None, &db, due(monday()), None).unwrap());
     let without_consent = shown(preview(Some(&rig.outbox), &db, due(monday()), None).unwrap());
@@ -154,7 +154,14 @@ fn a_preview_is_the_batch_and_leaves_no_trace() {
     let released = vec![rig.outbox.show(1).unwrap().bytes];
     assert_eq!((&without_file, &without_consent, &with_consent), (&released, &released, &released));
     // The next preview knows what left and what waits; a day that left is not shown anew.
-    assert_eq!(preview(Some(&beside), &db, due(monday()), None).unwrap()[0].period, "2026-11-17");
+    let next = preview(Some(&beside), &db, due(monday()), None).unwrap();
+    assert_eq!((next.len(), next[0].reading.period.as_str(), next[0].held), (1, "2026-11-17", 0));
+    let sunday = preview(None, &db, due(monday()), Some(monday().week().last_day())).unwrap();
+    assert_eq!(
+        sunday.iter().map(|preview| preview.reading.period.as_str()).collect::<Vec<_>>(),
+        ["2026-11-22", "2026-W47"]
+    );
+    assert_eq!(preview(None, &db, 0, Some(monday())).unwrap()[0].held, 3);
     let again = preview(Some(&beside), &db, due(monday()), Some(monday())).unwrap_err();
     assert!(again.is(&problem::EGRESS_RELEASED));
 }
@@ -169,7 +176,7 @@ fn a_step_that_fails_leaves_nothing_behind() {
     // Fails at the last statement of the transaction: marks, cells and the row before it must go too.
     rusqlite_edit(
         &rig,
-        "CREATE TRIGGER cut BEFORE INSERT ON released WHEN NEW.week IS NOT NULL BEGIN SELECT raise(ABORT, 'cut'); END",
+        "CREATE TRIGGER cut BEFORE INSERT ON released WHEN NEW.position = 1 BEGIN SELECT raise(ABORT, 'cut'); END",
     );
     let db = store(&monday_attempts());
     assert!(rig.release(&db, due(monday())).unwrap_err().is(&problem::EGRESS_FILE));
@@ -217,7 +224,7 @@ fn over_random_histories_every_event_leaves_at_most_once() {
         let file = raw(rig.path());
         let number = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         let events = number("SELECT sum(count) FROM cells");
-        assert_eq!(number("SELECT count(*) FROM released WHERE seq IS NOT NULL"), events);
+        assert_eq!(number("SELECT count(*) FROM released"), events);
         assert!((1200..=1500).contains(&events), "{events}");
         assert_eq!(number("SELECT min(count) >= 10 FROM cells"), 1);
         assert!(number("SELECT count(*) FROM cells JOIN outbox USING (seq) WHERE late") > 0);
