@@ -43,7 +43,9 @@ fn right_world(wanted: &Wanted, before: Option<bool>, live: bool) -> Result<()> 
         let production = own.environment == Environment::Production;
         if production != live {
             let environment = if production { "production" } else { "sandbox" };
-            return Err(problem::KEY_ENVIRONMENT.with(format!("a {} key for `environment = \"{environment}\"`", name(live))));
+            return Err(
+                problem::KEY_ENVIRONMENT.with(format!("a {} key for `environment = \"{environment}\"`", name(live)))
+            );
         }
     }
     match before {
@@ -79,7 +81,9 @@ pub async fn test(parts: &Parts, connection: &str) -> Result<Value> {
     let mut streams = Vec::new();
     for line in &ready.lines {
         let found = probe(&ready, line).await;
-        let problem = found.err().map(|problem| json!({"code": problem.code(), "detail": problem.detail(), "title": problem.entry().title}));
+        let problem = found
+            .err()
+            .map(|problem| json!({"code": problem.code(), "detail": problem.detail(), "title": problem.entry().title}));
         streams.push(json!({"stream": line.stream.name, "permission": line.stream.permission, "problem": problem}));
     }
     let same = identify(&ready).await.ok().flatten();

@@ -1,1 +1,7 @@
-//! Room `agent`.
+//! Starts the tasks, hands each its parts, reloads, stops them in order. The rules are in the rooms below; here they are put
+//! together.
+
+pub mod keys;
+pub mod parts;
+pub mod request;
+pub mod upstream;

@@ -95,7 +95,10 @@ impl Parts {
         let config = self.config();
         config.connections.get(name).cloned().ok_or_else(|| {
             let known: Vec<&str> = config.connections.keys().map(String::as_str).collect();
-            problem::NO_CONNECTION.with(format!("{name} (there are: {})", if known.is_empty() { "none".to_owned() } else { known.join(", ") }))
+            problem::NO_CONNECTION.with(format!(
+                "{name} (there are: {})",
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+            ))
         })
     }
 
@@ -163,6 +166,7 @@ impl Parts {
             lines: self.lines(wanted, provider, account)?,
             progress: Arc::new(Progress::default()),
             reads: tokio::sync::Mutex::new((0, 0)),
+            busy: tokio::sync::Mutex::new(()),
         })
     }
 
@@ -184,7 +188,8 @@ impl Parts {
             let keys = &config.privacy.metadata_keys;
             let projection = Projection::new(&declaration, profile, tokens.clone(), provider.exponent, keys);
             let clock = declaration.main().column(stream.clock.0).and_then(|column| projection.cell_of(column));
-            let clock_cell = clock.ok_or_else(|| problem::DECLARATION.with(format!("{}: no column {}", stream.file, stream.clock.0)))?;
+            let clock_cell = clock
+                .ok_or_else(|| problem::DECLARATION.with(format!("{}: no column {}", stream.file, stream.clock.0)))?;
             let upsert = Arc::new(Upsert::new(account.account, &declaration, &projection));
             Ok(Arc::new(Line { stream, projection, upsert, clock_cell, size: AtomicI64::new(0) }))
         };
@@ -250,7 +255,9 @@ pub fn make_folder(path: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| problem::AGENT_DIRECTORY.with(format!("{} ({})", path.display(), error.kind())))
+    builder
+        .create(path)
+        .map_err(|error| problem::AGENT_DIRECTORY.with(format!("{} ({})", path.display(), error.kind())))
 }
 
 /// Lends a connection's key out of the vault, for its origin only.

@@ -8,6 +8,7 @@ mod ids;
 mod json;
 mod keys;
 mod query;
+pub mod receiver;
 mod server;
 mod stripe;
 mod tls;

@@ -34,6 +34,14 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
+/// All accounts, removed ones last.
+pub(super) fn accounts(connection: &rusqlite::Connection) -> Result<Vec<Account>> {
+    let doing = "reading accounts";
+    let sql = format!("SELECT {COLUMNS} FROM accounts ORDER BY connection IS NULL, connection, account");
+    let mut statement = connection.prepare(&sql).doing(doing)?;
+    statement.query_map([], read).doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
+}
+
 impl Store {
     /// The account of a connection.
     pub fn account(&self, connection: &str) -> Result<Option<Account>> {
@@ -43,10 +51,7 @@ impl Store {
 
     /// All accounts, removed ones last.
     pub fn accounts(&self) -> Result<Vec<Account>> {
-        let doing = "reading accounts";
-        let sql = format!("SELECT {COLUMNS} FROM accounts ORDER BY connection IS NULL, connection, account");
-        let mut statement = self.connection.prepare(&sql).doing(doing)?;
-        statement.query_map([], read).doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
+        accounts(&self.connection)
     }
 
     /// The account of a connection, made when the name is new.
@@ -98,7 +103,8 @@ impl Store {
 
     /// The id of the row that was read last and not deleted.
     pub fn newest_id(&self, account: i64, stream: &str) -> Result<Option<String>> {
-        let sql = format!("SELECT id FROM {stream} WHERE account = ?1 AND deleted_at IS NULL ORDER BY read_seq DESC LIMIT 1");
+        let sql =
+            format!("SELECT id FROM {stream} WHERE account = ?1 AND deleted_at IS NULL ORDER BY read_seq DESC LIMIT 1");
         self.connection.query_row(&sql, [account], |row| row.get(0)).optional().doing("looking for a row")
     }
 

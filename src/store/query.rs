@@ -109,6 +109,16 @@ impl Reader {
         Ok(found)
     }
 
+    /// All accounts, removed ones last.
+    pub fn accounts(&self) -> Result<Vec<super::Account>> {
+        super::accounts::accounts(&self.connection)
+    }
+
+    /// All windows of a stream, oldest first.
+    pub fn windows(&self, account: i64, stream: &str) -> Result<Vec<super::Window>> {
+        super::coverage::windows(&self.connection, account, stream)
+    }
+
     /// All rows of a statement of ours, as a table.
     pub fn table(&self, sql: &str) -> Result<Table> {
         self.run(sql, usize::MAX)

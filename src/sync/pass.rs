@@ -57,6 +57,8 @@ pub struct Connection {
     pub progress: Arc<Progress>,
     /// Numbers of reads taken from the store: the next one, and the end of those taken.
     pub reads: tokio::sync::Mutex<(i64, i64)>,
+    /// One pass at a time: whoever asks for another waits for its turn.
+    pub busy: tokio::sync::Mutex<()>,
 }
 
 /// How one stream ended.
@@ -128,6 +130,7 @@ struct Lane {
 
 /// Brings the streams (all, or those named) up to a horizon frozen at the start.
 pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<AtomicBool>) -> Result<PassEnd> {
+    let _turn = of.busy.lock().await;
     let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
     let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
     let Some(first) = lines.first() else { return Ok(PassEnd::default()) };
@@ -144,7 +147,7 @@ pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atomic
     for line in lines {
         lanes.push(open_lane(&of, line, now).await?);
     }
-    let work = Arc::new(Work { of, lanes: Mutex::new(lanes), stop });
+    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop });
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
         workers.spawn(worker(work.clone()));
@@ -180,7 +183,8 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64) -> Result<Lane> {
     let size = Some(line.size.load(Ordering::Relaxed)).filter(|size| *size > 0);
     let plan = Plan::new(bounds, &line.upsert.declaration, windows, size);
     let (walked, whole) = plan.share();
-    of.progress.update(&line.name(of), |progress| (progress.walked, progress.whole) = (walked, whole));
+    let fresh = super::StreamProgress { walked, whole, ..Default::default() };
+    of.progress.update(&line.name(of), |progress| *progress = fresh);
     Ok(Lane { line, plan, run, busy: 0, problem: None })
 }
 

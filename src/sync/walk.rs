@@ -39,7 +39,9 @@ pub(super) async fn list(of: &Connection, line: &Line, open: &Open) -> Result<i6
         pages += 1;
         let step = match turn {
             Turn::Done => Step::Complete { window: open.window },
-            Turn::More(next) if Some(&next) == cursor.as_ref() => return Err(contradiction("the same page came twice")),
+            Turn::More(next) if Some(&next) == cursor.as_ref() => {
+                return Err(contradiction("the same page came twice"));
+            }
             Turn::More(next) => {
                 cursor = Some(next.clone());
                 Step::Continue { window: open.window, cursor: next }
