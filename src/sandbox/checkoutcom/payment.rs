@@ -83,7 +83,7 @@ impl Face<'_> {
         if !life.debit {
             w.put("scheme_id", format!("{:015}", life.key % 1_000_000_000_000_000));
         }
-        if let Some(decline) = attempt.decline().filter(|_| attempt.decided <= self.now()) {
+        if let Some(decline) = attempt.decline().filter(|_| !found && attempt.decided <= self.now()) {
             w.put("response_code", decline.checkout.0);
             w.put("response_summary", decline.checkout.1);
         }
