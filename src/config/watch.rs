@@ -188,7 +188,7 @@ impl Ears {
                 // It may have vanished with its folder.
                 watcher.unwatch(&gone.path).ok();
             }
-            let mut heard = |folder: &Folder| watcher.watch(&folder.path, RecursiveMode::NonRecursive).is_ok();
+            let heard = |folder: &Folder| watcher.watch(&folder.path, RecursiveMode::NonRecursive).is_ok();
             self.armed = wanted.iter().filter(|folder| heard(folder)).cloned().collect();
         }
         !wanted.is_empty() && self.armed == wanted
