@@ -215,20 +215,19 @@ fn the_sample_is_a_configuration_and_so_are_its_comments() {
     assert_eq!(shown.connections.keys().collect::<Vec<_>>(), ["main"]);
     assert_eq!(shown.connections["main"].base_url.to_string(), "https://api.stripe.com");
 
+    // The proposed connection without its comment signs is one.
+    let (before, rest) = text.split_once("# [connections.eu]").unwrap();
+    let (block, after) = rest.split_once("\n\n").unwrap();
+    let with_eu = config(&format!("{before}[connections.eu]{}\n\n{after}", block.replace("\n# ", "\n")));
+    assert_eq!(with_eu.connections["eu"].base_url.to_string(), "https://vkuhvk4v.api.checkout.com");
+
     // With every commented setting in force it still reads, and names every setting there is.
-    let is_setting =
-        |line: &&str| line.strip_prefix("# ").is_some_and(|rest| rest.starts_with('[') || rest.contains(" = "));
-    let all: String = text
-        .lines()
-        .filter(|line| !line.starts_with("# Lines that begin"))
-        .map(|line| {
-            Some(line).filter(is_setting).map_or(line, |line| &line[2..]).replacen(
-                "# ",
-                "",
-                usize::from(line.starts_with("# # ")),
-            ) + "\n"
-        })
-        .collect();
+    let in_force = |line: &str| {
+        let bare = line.trim_start_matches("# ");
+        let is_setting = bare.starts_with('[') || bare.contains(" = ");
+        format!("{}\n", if is_setting { bare } else { line })
+    };
+    let all: String = text.lines().map(in_force).collect();
     let whole = config(&all);
     assert_eq!(whole.connections.len(), 2, "{all}");
     for key in counterfoil::config::keys::sections().flat_map(|section| section.keys) {

@@ -197,3 +197,18 @@ fn a_slip_in_the_name_of_keys_is_a_slip() {
         "line 4, column 1: unknown key `key`; did you mean `keys`?"
     );
 }
+
+proptest::proptest! {
+    /// Whatever stands in the file, there is an answer, and every fault lies within the file.
+    #[test]
+    fn any_text_has_an_answer(at in 0..WHOLE.len(), cut in 0..40usize, noise in "[a-z\\[\\]\"=.#\\n{}é\u{0}-]{0,8}") {
+        let text = format!("{}{noise}{}", &WHOLE[..at], WHOLE.get(at + cut..).unwrap_or_default());
+        if let Err(faults) = parse(&text, Path::new(FILE)) {
+            assert!(!faults.is_empty());
+            for fault in faults {
+                assert!((1..=text.lines().count() + 1).contains(&fault.line), "{fault}");
+                assert!(fault.column >= 1, "{fault}");
+            }
+        }
+    }
+}
