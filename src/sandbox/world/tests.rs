@@ -24,7 +24,16 @@ fn a_world_that_grew_is_the_world_made_at_once() {
     grown.grow(later);
     let at_once = World::new(plan(3_000), later);
     let horizon = grown.horizon().min(at_once.horizon());
-    for kind in [Kind::Intent, Kind::Charge, Kind::Refund, Kind::Dispute, Kind::Transaction, Kind::Payout, Kind::Turn] {
+    for kind in [
+        Kind::Intent,
+        Kind::Charge,
+        Kind::Refund,
+        Kind::Dispute,
+        Kind::Transaction,
+        Kind::Payout,
+        Kind::Turn,
+        Kind::Step,
+    ] {
         assert_eq!(grown.made(kind, 0, horizon - 1), at_once.made(kind, 0, horizon - 1), "{kind:?}");
         assert!(!grown.made(kind, NOW, later).is_empty(), "{kind:?} goes on");
     }
@@ -59,7 +68,16 @@ fn a_payout_is_the_sum_of_its_transactions() {
 #[test]
 fn every_entry_finds_itself_and_steps_follow_one_another() {
     let world = World::new(plan(20_000), NOW);
-    for kind in [Kind::Intent, Kind::Charge, Kind::Refund, Kind::Dispute, Kind::Transaction, Kind::Payout, Kind::Turn] {
+    for kind in [
+        Kind::Intent,
+        Kind::Charge,
+        Kind::Refund,
+        Kind::Dispute,
+        Kind::Transaction,
+        Kind::Payout,
+        Kind::Turn,
+        Kind::Step,
+    ] {
         assert!(world.index(kind).is_sorted());
         for entry in world.index(kind) {
             assert_eq!(world.entry(kind, entry.payment, entry.part), Some(*entry));
