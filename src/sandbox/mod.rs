@@ -3,6 +3,8 @@
 
 mod chance;
 mod checkoutcom;
+#[cfg(test)]
+mod compare;
 mod fault;
 mod ids;
 mod json;

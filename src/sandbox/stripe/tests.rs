@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::super::compare::differences;
 use super::super::query::Query;
 use super::super::world::{DAY, Plan, World};
 use super::*;
@@ -215,6 +216,45 @@ fn an_old_event_is_gone() {
     let id = oldest["id"].as_str().unwrap();
     assert_eq!(ask(&later, &format!("/v1/events/{id}"), "").0, 404);
     assert_eq!(ask(&later, "/v1/events", &format!("starting_after={id}")).0, 400);
+}
+
+/// Where this face shows what belongs to a person, by the end or the middle of the path.
+const PERSONAL: &[&str] = &[
+    ".billing_details.",
+    ".client_secret",
+    ".description",
+    ".dynamic_last4",
+    ".evidence.",
+    ".exp_month",
+    ".exp_year",
+    ".last4",
+    ".metadata.",
+    ".owner.",
+    ".receipt_email",
+    ".receipt_number",
+    ".receipt_url",
+    ".shipping.",
+];
+
+#[test]
+fn a_personal_seed_changes_personal_fields_and_no_other() {
+    let here = world(1_500);
+    let there = World::new(Plan { personal_seed: 77, ..here.plan }, NOW);
+    let mut changed = BTreeSet::new();
+    for resource in RESOURCES {
+        let lists = [&here, &there].map(|world| walk(&Face { world, now: NOW }, resource.path, ""));
+        assert_eq!(lists[0].len(), lists[1].len());
+        for (one, other) in lists[0].iter().zip(&lists[1]) {
+            differences(one, other, "", &mut changed);
+        }
+    }
+    for path in &changed {
+        assert!(PERSONAL.iter().any(|personal| path.contains(personal)), "{path} is not personal");
+        assert!(!path.ends_with(".country"), "{path} is not personal");
+    }
+    for personal in PERSONAL {
+        assert!(changed.iter().any(|path| path.contains(personal)), "{personal} is the same");
+    }
 }
 
 /// Paths of all leaves; `*` stands for the elements of an array.
