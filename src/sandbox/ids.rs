@@ -10,9 +10,9 @@ pub(crate) struct Script {
     check: usize,
 }
 
-/// Stripe: 24 letters and digits.
+/// Stripe: 23 letters and digits.
 pub(crate) const BASE62: Script =
-    Script { digits: b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", carry: 11, check: 13 };
+    Script { digits: b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", carry: 11, check: 12 };
 /// Checkout.com: 26 base32 digits.
 pub(crate) const BASE32: Script = Script { digits: b"abcdefghijklmnopqrstuvwxyz234567", carry: 13, check: 13 };
 
@@ -21,7 +21,10 @@ impl Script {
     pub(crate) fn write(&self, seed: u64, kind: &str, value: u64, out: &mut String) {
         let key = hash_text(seed, kind);
         self.digits_of(mix(value ^ key), self.carry, out);
-        self.digits_of(hash(key, value), self.check, out);
+        // Ten digits take less than a hash holds, so that none of them is always zero.
+        for start in (0..self.check).step_by(10) {
+            self.digits_of(hash(key ^ start as u64, value), (self.check - start).min(10), out);
+        }
     }
 
     /// What [`Script::write`] wrote; `None` for any other text.

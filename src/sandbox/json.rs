@@ -8,6 +8,8 @@ pub(crate) struct Json {
     /// Nothing has been written yet at this depth.
     fresh: bool,
     indented: bool,
+    /// A key was written whose value comes next.
+    keyed: bool,
 }
 
 /// JSON `null`.
@@ -102,7 +104,7 @@ impl<T: Scalar> Scalar for Option<T> {
 impl Json {
     /// An empty buffer for an indented text.
     pub(crate) fn indented() -> Self {
-        Self { out: Vec::with_capacity(4096), depth: 0, fresh: true, indented: true }
+        Self { out: Vec::with_capacity(4096), depth: 0, fresh: true, indented: true, keyed: false }
     }
 
     /// An empty buffer for a compact text.
@@ -143,9 +145,16 @@ impl Json {
         self.between(b'[', b']', inside);
     }
 
-    /// An object that is an element of an array, or the whole text.
+    /// A member whose value is the object that `write` writes as if it were an element.
+    pub(crate) fn inside(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
+        self.key(key);
+        self.keyed = true;
+        write(self);
+    }
+
+    /// An object that is an element of an array, the value of a member, or the whole text.
     pub(crate) fn object(&mut self, inside: impl FnOnce(&mut Self)) {
-        if self.depth > 0 {
+        if self.depth > 0 && !std::mem::take(&mut self.keyed) {
             self.next();
         }
         self.between(b'{', b'}', inside);
@@ -210,20 +219,21 @@ mod tests {
                 w.object(|w| w.put("c", Some(true)));
             });
             w.nulls(&["d"]);
+            w.inside("e", |w| w.object(|w| w.put("f", 1i64)));
         });
         String::from_utf8(json.finish()).unwrap()
     }
 
     #[test]
     fn indents_by_two_and_escapes() {
-        let want = "{\n  \"a\": -12,\n  \"none\": {},\n  \"b\": [\n    \"x\\\"\\\\\\u000a\",\n    {\n      \"c\": true\n    }\n  ],\n  \"d\": null\n}\n";
+        let want = "{\n  \"a\": -12,\n  \"none\": {},\n  \"b\": [\n    \"x\\\"\\\\\\u000a\",\n    {\n      \"c\": true\n    }\n  ],\n  \"d\": null,\n  \"e\": {\n    \"f\": 1\n  }\n}\n";
         assert_eq!(sample(Json::indented()), want);
     }
 
     #[test]
     fn compact_is_the_same_value() {
         let compact = sample(Json::compact());
-        assert_eq!(compact, r#"{"a":-12,"none":{},"b":["x\"\\\u000a",{"c":true}],"d":null}"#);
+        assert_eq!(compact, r#"{"a":-12,"none":{},"b":["x\"\\\u000a",{"c":true}],"d":null,"e":{"f":1}}"#);
         let both: [serde_json::Value; 2] =
             [serde_json::from_str(&compact).unwrap(), serde_json::from_str(&sample(Json::indented())).unwrap()];
         assert_eq!(both[0], both[1]);

@@ -1,8 +1,13 @@
 //! Room `sandbox`: a seeded world of payments, and the provider faces that serve it on loopback. Only the command line
 //! and tests use it. It shares no code with the rooms that read providers, so that it can judge them.
+//!
+//! Both faces also answer `GET /sandbox/now`, `POST /sandbox/advance?seconds=N` and `POST /sandbox/faults` (a JSON array
+//! of [`Fault`]s that replaces the switches).
 
 mod chance;
 mod checkoutcom;
+#[cfg(test)]
+mod compare;
 mod fault;
 mod ids;
 mod json;
@@ -53,8 +58,10 @@ pub struct Options {
     pub charges: u64,
     /// Payments that the history at Checkout.com holds.
     pub payments: u64,
-    /// Length of the history in days; it ends at the last midnight (UTC), and goes on at the same rate.
+    /// Length of the history in days; afterwards payments go on at the same rate.
     pub days: u32,
+    /// First day of the history, in days since 1970; when absent, the history ends at the last midnight (UTC).
+    pub first_day: Option<u32>,
     /// The time; [`Sandbox::advance`] goes ahead of it.
     pub clock: Arc<dyn Clock>,
     /// Ports on 127.0.0.1; 0 for any free one.
@@ -83,6 +90,7 @@ impl Options {
             charges: 2_000,
             payments: 800,
             days: 30,
+            first_day: None,
             clock,
             stripe_port: 0,
             checkout_port: 0,
@@ -105,7 +113,7 @@ impl Options {
             id_seed: chance::hash(self.id_seed, salt),
             personal_seed: chance::hash(self.personal_seed, salt),
             charges,
-            first_day: (now / DAY).saturating_sub(self.days),
+            first_day: self.first_day.unwrap_or((now / DAY).saturating_sub(self.days)),
             days: self.days,
         }
     }
@@ -177,6 +185,18 @@ impl Sandbox {
     /// Base URL of the Checkout.com face, without a slash at the end.
     pub fn checkout_url(&self) -> String {
         url(self.ca_file(), self.checkout)
+    }
+
+    /// The id of the account at Stripe.
+    pub fn stripe_account(&self) -> String {
+        let (world, now) = self.state.world(FaceName::Stripe);
+        stripe::Face { world: &world, now }.account_id()
+    }
+
+    /// The client id at Checkout.com.
+    pub fn checkout_client_id(&self) -> String {
+        let (world, _) = self.state.world(FaceName::CheckoutCom);
+        checkoutcom::Face { world: &world, now_ms: 0, base: "", request_id: "" }.client_id()
     }
 
     /// Where the certificate authority lies, when the sandbox speaks TLS.

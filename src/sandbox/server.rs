@@ -282,11 +282,13 @@ fn respond(call: &Call, answer: Answer, fault: Option<&FaultKind>, state: &State
     if fault == Some(&FaultKind::Short) {
         body.truncate(body.len() / 2);
     }
-    if state.gzip && body.len() > 1024 && accepts_gzip(&call.headers) {
-        if let Ok(packed) = gzip(&body) {
-            body = packed;
-            put("content-encoding", "gzip");
-        }
+    if state.gzip
+        && body.len() > 1024
+        && accepts_gzip(&call.headers)
+        && let Ok(packed) = gzip(&body)
+    {
+        body = packed;
+        put("content-encoding", "gzip");
     }
     let body = if fault == Some(&FaultKind::Cut) { Pieces::cut(body) } else { Pieces::whole(body) };
     let mut response = Response::new(body);

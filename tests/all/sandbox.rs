@@ -295,6 +295,26 @@ fn faults_can_be_set_over_http_and_count_requests() {
 }
 
 #[test]
+fn equal_seeds_and_first_day_serve_equal_bytes() {
+    run(async {
+        let client = client(reqwest::Client::builder());
+        let read = async |options: Options| {
+            let sandbox = Sandbox::start(options).unwrap();
+            let url = format!("{}/v1/charges?limit=100", sandbox.stripe_url());
+            let bytes = client.get(url).bearer_auth(STRIPE_KEY).send().await.unwrap().bytes().await.unwrap();
+            (bytes, sandbox.stripe_account(), sandbox.checkout_client_id())
+        };
+        let (one, account, client_id) = read(options()).await;
+        let today = u32::try_from(NOW_MS / 86_400_000).unwrap();
+        let again = read(Options { first_day: Some(today - 3), ..options() }).await;
+        assert_eq!(again, (one.clone(), account.clone(), client_id.clone()));
+        assert_ne!(read(Options { seed: 2, ..options() }).await.0, one);
+        let other_ids = read(Options { id_seed: 2, ..options() }).await;
+        assert!(other_ids.1 != account && other_ids.2 != client_id && other_ids.0 != one);
+    });
+}
+
+#[test]
 fn a_sandbox_stops_when_dropped() {
     run(async {
         let sandbox = Sandbox::start(options()).unwrap();

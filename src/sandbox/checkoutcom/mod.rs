@@ -54,6 +54,11 @@ impl Face<'_> {
         found.unwrap_or(Answer { status: 404, body: Vec::new() })
     }
 
+    /// The merchant's client id.
+    pub(crate) fn client_id(&self) -> String {
+        self.id("cli_", "client", 0)
+    }
+
     /// The time, in unix seconds.
     fn now(&self) -> u32 {
         u32::try_from(self.now_ms / 1000).unwrap_or(0)

@@ -131,7 +131,7 @@ impl Face<'_> {
             w.put("issuer_country", life.country());
             w.put("product_id", "F");
             w.put("product_type", format!("{} Classic", brand.checkout));
-            w.put("avs_check", if life.card % 4 == 0 { "Y" } else { "S" });
+            w.put("avs_check", if life.card.is_multiple_of(4) { "Y" } else { "S" });
             let wrong = attempt.decline().is_some_and(|decline| decline.code == "incorrect_cvc");
             w.put("cvv_check", if wrong { "N" } else { "Y" });
             address("billing_address", life, who, w);
@@ -210,7 +210,7 @@ fn address(key: &str, life: &Life, who: &Person, w: &mut Json) {
 }
 
 fn shipping(life: &Life, who: &Person, w: &mut Json) {
-    if life.key % 3 == 0 && life.captured != NEVER {
+    if life.key.is_multiple_of(3) && life.captured != NEVER {
         w.nest("shipping", |w| address("address", life, who, w));
     }
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::super::compare::differences;
 use super::super::world::{DAY, Plan};
 use super::*;
 
@@ -196,6 +197,50 @@ fn searches_by_id_and_status() {
     let id = declined[3]["id"].as_str().unwrap();
     let (_, one) = search(&face, &json!({ "query": format!("id:'{id}'") }));
     assert_eq!(one["data"], json!([declined[3]]));
+}
+
+/// Where this face shows what belongs to a person, by the end or the middle of the path.
+const PERSONAL: &[&str] = &[
+    ".bin",
+    ".billing_address.",
+    ".customer.email",
+    ".customer.name",
+    ".description",
+    ".expiry_month",
+    ".expiry_year",
+    ".last4",
+    ".metadata.",
+    ".payment_ip",
+    ".phone.",
+    ".payment_reference",
+    ".reference",
+    ".shipping.",
+    ".source.name",
+];
+
+#[test]
+fn a_personal_seed_changes_personal_fields_and_no_other() {
+    let here = world(800);
+    let there = World::new(Plan { personal_seed: 77, ..here.plan }, NOW);
+    let mut changed = BTreeSet::new();
+    let lists = [&here, &there].map(|world| {
+        let face = face(world, NOW);
+        let mut found = BTreeMap::new();
+        halve(&face, NOW - 61 * DAY, NOW, 1000, &mut found);
+        let read = |path: String| get(&face, &path, "").1;
+        let whole: Vec<Value> = found.keys().map(|id| read(format!("/payments/{id}"))).collect();
+        let actions: Vec<Value> = found.keys().map(|id| read(format!("/payments/{id}/actions"))).collect();
+        let disputes = get(&face, "/disputes", "limit=250").1["data"].take();
+        json!([found.into_values().collect::<Vec<_>>(), whole, actions, disputes])
+    });
+    differences(&lists[0], &lists[1], "", &mut changed);
+    for path in &changed {
+        assert!(PERSONAL.iter().any(|personal| path.contains(personal)), "{path} is not personal");
+        assert!(!path.ends_with(".country"), "{path} is not personal");
+    }
+    for personal in PERSONAL {
+        assert!(changed.iter().any(|path| path.contains(personal)), "{personal} is the same");
+    }
 }
 
 /// Names of all members at any depth, as paths; `*` stands for the elements of an array.

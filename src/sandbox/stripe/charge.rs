@@ -19,10 +19,10 @@ impl Face<'_> {
             self.outcome(attempt, w);
             self.charge_links(life, w);
             self.method_details(life, attempt, &who, w);
-            w.put("receipt_email", (life.payer % 2 == 0).then_some(who.email.as_str()));
+            w.put("receipt_email", (life.payer.is_multiple_of(2)).then_some(who.email.as_str()));
             w.put(
                 "receipt_number",
-                (life.key % 7 == 0).then(|| format!("{:04}-{:04}", who.secret % 9_000, life.payment % 10_000)),
+                (life.key.is_multiple_of(7)).then(|| format!("{:04}-{:04}", who.secret % 9_000, life.payment % 10_000)),
             );
             w.put(
                 "receipt_url",
@@ -69,7 +69,7 @@ impl Face<'_> {
         });
         metadata(who, w);
         w.put("statement_descriptor", Null);
-        w.put("statement_descriptor_suffix", (life.key % 5 == 0).then_some("TEA"));
+        w.put("statement_descriptor_suffix", (life.key.is_multiple_of(5)).then_some("TEA"));
     }
 
     fn outcome(&self, attempt: &Attempt, w: &mut Json) {
@@ -143,9 +143,12 @@ impl Face<'_> {
         w.put("authorization_code", approved.then(|| format!("{:06}", life.key % 1_000_000)));
         w.put("brand", brand.stripe);
         w.nest("checks", |w| {
-            let address = life.card % 4 == 0;
+            let address = life.card.is_multiple_of(4);
             w.put("address_line1_check", address.then_some("pass"));
-            w.put("address_postal_code_check", address.then_some(if life.card % 8 == 0 { "fail" } else { "pass" }));
+            w.put(
+                "address_postal_code_check",
+                address.then_some(if life.card.is_multiple_of(8) { "fail" } else { "pass" }),
+            );
             w.put(
                 "cvc_check",
                 if attempt.decline().is_some_and(|d| d.code == "incorrect_cvc") { "fail" } else { "pass" },
@@ -175,7 +178,7 @@ impl Face<'_> {
         w.put("mandate", Null);
         w.nest("multicapture", |w| w.put("status", "unavailable"));
         w.put("network", brand.stripe);
-        w.nest("network_token", |w| w.put("used", life.card % 3 == 0));
+        w.nest("network_token", |w| w.put("used", life.card.is_multiple_of(3)));
         w.put("network_transaction_id", approved.then(|| format!("{:015}", life.key % 1_000_000_000_000_000)));
         w.nest("overcapture", |w| {
             w.put("maximum_amount_capturable", life.amount);
@@ -286,7 +289,7 @@ fn address(key: &str, life: &Life, who: &Person, w: &mut Json) {
 fn billing(life: &Life, who: &Person, w: &mut Json) {
     w.nest("billing_details", |w| {
         address("address", life, who, w);
-        w.put("email", (life.payer % 5 != 0).then_some(who.email.as_str()));
+        w.put("email", (!life.payer.is_multiple_of(5)).then_some(who.email.as_str()));
         w.put("name", who.name.as_str());
         w.put("phone", who.phone.as_str());
         w.put("tax_id", Null);
@@ -294,7 +297,7 @@ fn billing(life: &Life, who: &Person, w: &mut Json) {
 }
 
 pub(super) fn shipping(life: &Life, who: &Person, w: &mut Json) {
-    if life.key % 3 != 0 {
+    if !life.key.is_multiple_of(3) {
         w.put("shipping", Null);
         return;
     }

@@ -67,7 +67,7 @@ impl Face<'_> {
                 w.element("sepa_debit");
             });
             processing(status, life, w);
-            w.put("receipt_email", (life.payer % 2 == 0).then_some(who.email.as_str()));
+            w.put("receipt_email", (life.payer.is_multiple_of(2)).then_some(who.email.as_str()));
             w.put("setup_future_usage", (life.payer % 6 == 1).then_some("off_session"));
             shipping(life, &who, w);
             w.nulls(&["source", "statement_descriptor", "statement_descriptor_suffix"]);

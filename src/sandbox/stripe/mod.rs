@@ -2,6 +2,7 @@
 //! It does not check keys nor keep time (see [`super::server`]), and it does not know which fields anybody declares.
 
 mod charge;
+mod event;
 mod intent;
 mod list;
 mod money;
@@ -72,7 +73,11 @@ impl Face<'_> {
         match path {
             "/v1/account" => return self.site(Self::account),
             "/v1/balance" => return self.site(Self::balance),
+            "/v1/events" => return self.events(query),
             _ => {}
+        }
+        if let Some(id) = path.strip_prefix("/v1/events/") {
+            return self.event_by_id(id);
         }
         for resource in RESOURCES {
             match path.strip_prefix(resource.path) {
@@ -116,12 +121,17 @@ impl Face<'_> {
 
     /// The entry that an id names, if it can be seen now.
     fn find(&self, kind: Kind, id: &str) -> Option<Entry> {
-        let (_, text) = id.split_once('_')?;
-        // All prefixes end in one digit.
-        let text = text.get(1..)?;
-        let value = BASE62.read(self.world.plan.id_seed, name(kind), text)?;
-        let entry = self.world.entry(kind, (value >> 16) as u32, value as u16)?;
+        let (payment, part) = self.read(name(kind), id)?;
+        let entry = self.world.entry(kind, payment, part)?;
         (entry.visible(self.now) && self.id(kind, &entry) == id).then_some(entry)
+    }
+
+    /// The payment and part that [`Face::write`] wrote.
+    fn read(&self, name: &str, id: &str) -> Option<(u32, u16)> {
+        // All prefixes end in one digit.
+        let text = id.split_once('_')?.1.get(1..)?;
+        let value = BASE62.read(self.world.plan.id_seed, name, text)?;
+        (value >> 48 == 0).then_some(((value >> 16) as u32, value as u16))
     }
 
     /// The id of an object.
@@ -136,18 +146,18 @@ impl Face<'_> {
 
     /// Charges that are not of a card are called payments.
     fn charge_id(&self, life: &Life, part: u16) -> String {
-        self.write(if life.debit { "py_3" } else { "ch_3" }, Kind::Charge, life.payment, part)
+        self.write(if life.debit { "py_3" } else { "ch_3" }, name(Kind::Charge), life.payment, part)
     }
 
     fn name(&self, kind: Kind, payment: u32, part: u16) -> String {
-        self.write(prefix(kind), kind, payment, part)
+        self.write(prefix(kind), name(kind), payment, part)
     }
 
-    fn write(&self, prefix: &str, kind: Kind, payment: u32, part: u16) -> String {
+    fn write(&self, prefix: &str, name: &str, payment: u32, part: u16) -> String {
         let mut out = String::with_capacity(32);
         out.push_str(prefix);
         let value = (u64::from(payment) << 16) | u64::from(part);
-        BASE62.write(self.world.plan.id_seed, name(kind), value, &mut out);
+        BASE62.write(self.world.plan.id_seed, name, value, &mut out);
         out
     }
 
@@ -166,7 +176,7 @@ impl Face<'_> {
 
     fn customer(&self, life: &Life) -> Option<String> {
         // A third of the payers are guests.
-        (life.payer % 3 != 0).then(|| self.alias("cus_", "customer", u64::from(life.payer), 14))
+        (!life.payer.is_multiple_of(3)).then(|| self.alias("cus_", "customer", u64::from(life.payer), 14))
     }
 
     fn payment_method(&self, life: &Life) -> String {
@@ -201,7 +211,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Dispute => "dispute",
         Kind::Transaction => "balance_transaction",
         Kind::Payout => "payout",
-        Kind::Turn => "turn",
+        Kind::Turn | Kind::Step => "change",
     }
 }
 
@@ -213,6 +223,7 @@ fn prefix(kind: Kind) -> &'static str {
         Kind::Dispute => "du_1",
         Kind::Transaction => "txn_3",
         Kind::Payout => "po_1",
-        Kind::Turn => "turn_1",
+        // Changes show themselves only as events.
+        Kind::Turn | Kind::Step => "",
     }
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::super::compare::differences;
 use super::super::query::Query;
 use super::super::world::{DAY, Plan, World};
 use super::*;
@@ -168,6 +169,92 @@ fn objects_change_as_time_passes() {
     assert_eq!(status(dispute.opened + 600), is("needs_response", 1, true));
     assert_eq!(status(dispute.submitted), is("under_review", 1, true));
     assert_eq!(status(dispute.closed), is("won", 2, true));
+}
+
+#[test]
+fn events_tell_every_change_of_the_last_thirty_days() {
+    let world = world(1_200);
+    let face = Face { world: &world, now: NOW };
+    let events = walk(&face, "/v1/events", "");
+    let ids: BTreeSet<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), events.len());
+    assert!(events.windows(2).all(|pair| pair[0]["created"].as_i64() >= pair[1]["created"].as_i64()));
+    assert!(events.iter().all(|event| event["created"].as_u64().unwrap() >= u64::from(NOW - 30 * DAY)));
+    let has = |kind: &str, id: &str| events.iter().any(|e| e["type"] == kind && e["data"]["object"]["id"] == id);
+    let recent = |path: &str| walk(&face, path, &format!("created[gte]={}", NOW - 30 * DAY));
+    for charge in recent("/v1/charges") {
+        let id = charge["id"].as_str().unwrap();
+        assert!(["charge.succeeded", "charge.failed", "charge.pending"].iter().any(|kind| has(kind, id)), "{id}");
+    }
+    for refund in recent("/v1/refunds") {
+        assert!(has("refund.created", refund["id"].as_str().unwrap()));
+        assert!(has("charge.refunded", refund["charge"].as_str().unwrap()));
+    }
+    for dispute in recent("/v1/disputes") {
+        assert!(has("charge.dispute.created", dispute["id"].as_str().unwrap()));
+    }
+    let kinds: BTreeSet<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert!(kinds.len() >= 20, "{kinds:?}");
+    let failed = events.iter().find(|event| event["type"] == "payment_intent.payment_failed").unwrap();
+    assert_eq!(failed["data"]["object"]["status"], "requires_payment_method", "the snapshot is of that moment");
+    let (status, again) = ask(&face, &format!("/v1/events/{}", failed["id"].as_str().unwrap()), "");
+    assert_eq!((status, &again), (200, failed));
+    let disputes = walk(&face, "/v1/events", "type=charge.dispute.*");
+    assert!(disputes.iter().all(|event| event["data"]["object"]["object"] == "dispute") && !disputes.is_empty());
+    let two = walk(&face, "/v1/events", "types%5B0%5D=payout.paid&types[]=payout.failed");
+    let counted = events.iter().filter(|e| e["type"] == "payout.paid" || e["type"] == "payout.failed").count();
+    assert_eq!(two.len(), counted);
+    let (_, newer) = ask(&face, "/v1/events", &format!("limit=5&ending_before={}", events[20]["id"].as_str().unwrap()));
+    assert_eq!(newer["data"].as_array().unwrap(), &events[15..20]);
+}
+
+#[test]
+fn an_old_event_is_gone() {
+    let world = world(600);
+    let oldest = walk(&Face { world: &world, now: NOW }, "/v1/events", "").pop().unwrap();
+    let later = Face { world: &world, now: NOW + 2 * DAY };
+    let id = oldest["id"].as_str().unwrap();
+    assert_eq!(ask(&later, &format!("/v1/events/{id}"), "").0, 404);
+    assert_eq!(ask(&later, "/v1/events", &format!("starting_after={id}")).0, 400);
+}
+
+/// Where this face shows what belongs to a person, by the end or the middle of the path.
+const PERSONAL: &[&str] = &[
+    ".billing_details.",
+    ".client_secret",
+    ".description",
+    ".dynamic_last4",
+    ".evidence.",
+    ".exp_month",
+    ".exp_year",
+    ".last4",
+    ".metadata.",
+    ".owner.",
+    ".receipt_email",
+    ".receipt_number",
+    ".receipt_url",
+    ".shipping.",
+];
+
+#[test]
+fn a_personal_seed_changes_personal_fields_and_no_other() {
+    let here = world(1_500);
+    let there = World::new(Plan { personal_seed: 77, ..here.plan }, NOW);
+    let mut changed = BTreeSet::new();
+    for resource in RESOURCES {
+        let lists = [&here, &there].map(|world| walk(&Face { world, now: NOW }, resource.path, ""));
+        assert_eq!(lists[0].len(), lists[1].len());
+        for (one, other) in lists[0].iter().zip(&lists[1]) {
+            differences(one, other, "", &mut changed);
+        }
+    }
+    for path in &changed {
+        assert!(PERSONAL.iter().any(|personal| path.contains(personal)), "{path} is not personal");
+        assert!(!path.ends_with(".country"), "{path} is not personal");
+    }
+    for personal in PERSONAL {
+        assert!(changed.iter().any(|path| path.contains(personal)), "{personal} is the same");
+    }
 }
 
 /// Paths of all leaves; `*` stands for the elements of an array.

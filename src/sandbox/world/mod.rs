@@ -60,9 +60,74 @@ pub(crate) enum Kind {
     Payout,
     /// Turns of disputes: opened, evidence sent, closed.
     Turn,
+    /// What is decided later and has no index of its own; see [`Step`].
+    Step,
 }
 
-const KINDS: usize = 7;
+const KINDS: usize = 8;
+
+/// A late decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A direct debit did not succeed.
+    DebitFailed,
+    RefundSettled(u16),
+    RefundFailed(u16),
+    PayoutPaid,
+    PayoutFailed,
+}
+
+impl Step {
+    /// All that can come of a payment.
+    const OF_PAYMENT: [Step; 5] = [
+        Step::DebitFailed,
+        Step::RefundSettled(0),
+        Step::RefundSettled(1),
+        Step::RefundFailed(0),
+        Step::RefundFailed(1),
+    ];
+
+    fn part(self) -> u16 {
+        match self {
+            Step::DebitFailed => 0,
+            Step::RefundSettled(which) => 1 + which,
+            Step::RefundFailed(which) => 3 + which,
+            Step::PayoutPaid => 5,
+            Step::PayoutFailed => 6,
+        }
+    }
+
+    /// The inverse of [`Step::part`].
+    pub(crate) fn of(part: u16) -> Option<Self> {
+        match part {
+            5 => Some(Step::PayoutPaid),
+            6 => Some(Step::PayoutFailed),
+            _ => Self::OF_PAYMENT.get(usize::from(part)).copied(),
+        }
+    }
+
+    /// When it comes in this life, if it does.
+    fn at(self, life: &Life) -> Option<u32> {
+        let refund = |which: u16| life.refunds().get(usize::from(which));
+        let at = match self {
+            Step::DebitFailed => life.attempts().iter().find(|a| life.debit && a.decline().is_some())?.decided,
+            Step::RefundSettled(which) => refund(which).filter(|refund| refund.settled > refund.at)?.settled,
+            Step::RefundFailed(which) => refund(which)?.failed,
+            Step::PayoutPaid | Step::PayoutFailed => NEVER,
+        };
+        (at != NEVER).then_some(at)
+    }
+
+    /// The same for a payout.
+    fn at_payout(self, payout: &Payout) -> Option<u32> {
+        let at = match self {
+            Step::PayoutPaid => payout.arrives(),
+            Step::PayoutFailed => payout.failed,
+            _ => NEVER,
+        };
+        (at != NEVER).then_some(at)
+    }
+}
 
 /// One object in an index, in the order in which lists show it (backwards).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,6 +232,11 @@ impl World {
                 enter(self, Kind::Turn, at, part as u16);
             }
         }
+        for step in Step::OF_PAYMENT {
+            if let Some(at) = step.at(life) {
+                enter(self, Kind::Step, at, step.part());
+            }
+        }
         for transaction in Move::OF_PAYMENT.into_iter().filter_map(|kind| life.transaction(kind)) {
             enter(self, Kind::Transaction, transaction.at, transaction.kind.part());
             *self.due.entry((transaction.payout_day(), transaction.currency)).or_default() += transaction.net();
@@ -191,6 +261,11 @@ impl World {
             self.payouts.push(payout);
             let entry = |at, part| Entry { at, payment: number, part, late: 0 };
             self.indexes[Kind::Payout as usize].push(entry(payout.at(), 0));
+            for step in [Step::PayoutPaid, Step::PayoutFailed] {
+                if let Some(at) = step.at_payout(&payout) {
+                    self.indexes[Kind::Step as usize].push(entry(at, step.part()));
+                }
+            }
             for kind in [Move::Payout, Move::PayoutFailure] {
                 if let Some(transaction) = payout.transaction(kind) {
                     self.indexes[Kind::Transaction as usize].push(entry(transaction.at, kind.part()));
@@ -252,6 +327,10 @@ impl World {
             Kind::Charge => self.life(payment)?.attempts().get(usize::from(part))?.at,
             Kind::Refund => self.life(payment)?.refunds().get(usize::from(part))?.at,
             Kind::Dispute => self.life(payment)?.dispute?.opened,
+            Kind::Step => match Step::of(part)? {
+                step @ (Step::PayoutPaid | Step::PayoutFailed) => step.at_payout(&self.payout(payment)?)?,
+                step => step.at(&self.life(payment)?)?,
+            },
             Kind::Turn => *self.life(payment)?.dispute?.turns().get(usize::from(part))?,
         };
         let index = self.index(kind);

@@ -123,7 +123,7 @@ pub(crate) const DECLINES: &[Decline] = &[
     },
 ];
 
-/// The last decline of [`DECLINES`] is not drawn but follows from a failed authentication.
+/// Not drawn from [`DECLINES`]: it follows from a failed authentication.
 pub(crate) const NOT_AUTHENTICATED: Decline = Decline {
     message: "The authentication of the card failed.",
     checkout: ("20150", "Card not 3D Secure enabled"),
