@@ -153,7 +153,7 @@ impl Receiver {
         self.end();
     }
 
-    /// Serves until `stop` is called from elsewhere or the process ends: what the verb `receiver` waits for.
+    /// Serves until the process ends: what the verb `receiver` waits for.
     pub fn wait(mut self) {
         if let Some(thread) = self.thread.take() {
             // A panic in the thread was printed there.

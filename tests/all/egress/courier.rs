@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil::egress::sign::{Target, is_request_signed};
+use counterfoil::egress::sign::{Target, base64, enrolment_message, is_request_signed};
 use counterfoil::egress::wire::DAY_MS;
 use counterfoil::egress::{Courier, Ed25519Signer, Mode, Pass, Reply, SendFailure, Signer as _};
 use counterfoil::entropy::SeededEntropy;
@@ -226,4 +226,37 @@ fn in_mode_hold_a_batch_waits_a_day_unless_a_person_decides() {
     assert_eq!(pass(&mut rig, Mode::Hold).acknowledged, [3]);
     assert!(rig.outbox.hold(3, &*clock).unwrap_err().is(&problem::EGRESS_STATE));
     assert!(rig.outbox.hold(9, &*clock).unwrap_err().is(&problem::EGRESS_NO_BATCH));
+}
+
+#[test]
+fn an_enrolment_that_the_receiver_did_not_sign_is_no_consent() {
+    let key = Ed25519Signer::from_seed(&[9; 32]);
+    let registry = counterfoil::egress::registry::hash();
+    let answer = |install: &str, public_key: [u8; 32], registry: [u8; 32], key_shown: [u8; 32]| {
+        let signature = base64(&key.sign(&enrolment_message(install, &key_shown, &public_key, &registry)));
+        let shown = base64(&key_shown);
+        format!(r#"{{"install":"{install}","receiver_key":"{shown}","signature":"{signature}"}}"#)
+    };
+    let ours = signer().public_key();
+    let good = answer("a-1", ours, registry, key.public_key());
+    let answers = [
+        (201, answer("a-1", [1; 32], registry, key.public_key())),
+        (201, answer("a-1", ours, [1; 32], key.public_key())),
+        (201, answer("a-1", ours, registry, ours)),
+        (201, answer("A/../1", ours, registry, key.public_key())),
+        (201, answer("", ours, registry, key.public_key())),
+        (201, good.replace("a-1", "a-2")),
+        (201, good.replace('}', ",\"more\":true}")),
+        (201, "<html></html>".to_owned()),
+        (403, good.clone()),
+        (302, good.clone()),
+    ];
+    let mut rig = Rig::unaccepted();
+    for (status, body) in answers {
+        rig.sender.then(Ok(Reply { status, body: body.clone().into_bytes(), ..Reply::default() }));
+        assert!(rig.accept().unwrap_err().is(&problem::EGRESS_ENROLMENT), "{status} {body}");
+        assert_eq!(rig.outbox.consent().unwrap(), None);
+    }
+    rig.sender.then(Ok(Reply { status: 201, body: good.into_bytes(), ..Reply::default() }));
+    assert_eq!(rig.accept().unwrap().install, "a-1");
 }

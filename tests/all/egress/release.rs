@@ -42,11 +42,12 @@ fn a_week_ends_with_its_late_batch() {
     let mut rig = Rig::accepted();
     let db = store(&monday_attempts());
     rig.release(&db, due(monday())).unwrap();
-    // Seven more blocked on Wednesday: held as well. And ten captured ones of Monday that come to light only now.
-    let blocked = |n| Attempt { outcome: "blocked", ..attempt(n, monday().next().next(), n) };
-    add(&db, &(100..107).map(blocked).collect::<Vec<_>>());
-    add(&db, &(200..210).map(|n| attempt(n, monday(), n)).collect::<Vec<_>>());
     let sunday = monday().week().last_day();
+    // Three more blocked on Wednesday and four on Sunday: held as well. And ten captured ones of Monday, late.
+    let blocked = |n, day| Attempt { outcome: "blocked", ..attempt(n, day, n) };
+    add(&db, &(100..103).map(|n| blocked(n, monday().next().next())).collect::<Vec<_>>());
+    add(&db, &(103..107).map(|n| blocked(n, sunday)).collect::<Vec<_>>());
+    add(&db, &(200..210).map(|n| attempt(n, monday(), n)).collect::<Vec<_>>());
     assert_eq!(rig.release(&db, due(sunday)).unwrap(), [2, 3, 4, 5, 6, 7, 8]);
     for seq in 2..8 {
         assert!(rig.body(seq).ends_with(r#""late":false,"card":[]}"#), "{}", rig.body(seq));
