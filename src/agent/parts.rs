@@ -179,10 +179,7 @@ impl Parts {
             ConfigProfile::Finance => Profile::Finance,
         };
         let chosen = |name: &str| wanted.streams.as_ref().is_none_or(|list| list.iter().any(|one| one == name));
-        if let Some(odd) = wanted.streams.iter().flatten().find(|name| provider.stream(name).is_none()) {
-            let known: Vec<&str> = provider.streams.iter().map(|stream| stream.name).collect();
-            return Err(problem::SYNC_NO_STREAM.with(format!("{odd} ({} has: {})", provider.name, known.join(", "))));
-        }
+        check_streams(wanted)?;
         let line = |stream: &'static providers::Stream| {
             let declaration = stream.declaration()?;
             let keys = &config.privacy.metadata_keys;
@@ -222,6 +219,14 @@ pub fn provider_of(wanted: &Wanted) -> Result<&'static Provider> {
         Kind::Checkoutcom(_) => "checkoutcom",
     };
     providers::find(name).ok_or_else(|| problem::NO_CONNECTION.with(name))
+}
+
+/// Whether every stream that the configuration names exists.
+pub fn check_streams(wanted: &Wanted) -> Result<()> {
+    let provider = provider_of(wanted)?;
+    let Some(odd) = wanted.streams.iter().flatten().find(|name| provider.stream(name).is_none()) else { return Ok(()) };
+    let known: Vec<&str> = provider.streams.iter().map(|stream| stream.name).collect();
+    Err(problem::SYNC_NO_STREAM.with(format!("{odd} ({} has: {})", provider.name, known.join(", "))))
 }
 
 /// The vault's name for a connection's key.

@@ -44,7 +44,9 @@ pub(super) fn plan(context: &Context, _: &PlanArgs) -> Result<Exit> {
         return Ok(Exit::Fine);
     };
     let plan = config::plan(&old, &new);
-    context.out.facts("plan", json!({"in_force": true, "changes": plan.to_string(), "needs_restart": plan.needs_restart()}));
+    context
+        .out
+        .facts("plan", json!({"in_force": true, "changes": plan.to_string(), "needs_restart": plan.needs_restart()}));
     context.out.line(if plan.is_empty() { "Nothing would change.".to_owned() } else { plan.to_string() });
     Ok(Exit::Fine)
 }

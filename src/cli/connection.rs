@@ -45,7 +45,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
             let done = context.ask(Request::RemoveConnection { connection: name.clone() }, &|_| ())?;
             context.out.line(format!("{name} is removed with {} key(s); its rows stay.", done["keys_removed"]));
             context.out.facts("connection", done);
-            context.out.remark(format!("Take [connections.{name}] out of the configuration file too, or it starts anew."));
+            context
+                .out
+                .remark(format!("Take [connections.{name}] out of the configuration file too, or it starts anew."));
             Ok(Exit::Fine)
         }
     }
@@ -61,7 +63,10 @@ fn list(context: &Context) -> Result<Exit> {
         let mode = mode.map_or("no key yet", |live| if live { "live" } else { "test" });
         rows.push(vec![name.clone(), wanted.provider_name().to_string(), mode.to_owned(), wanted.base_url.to_string()]);
     }
-    let facts: Vec<_> = rows.iter().map(|row| json!({"connection": row[0], "provider": row[1], "mode": row[2], "base_url": row[3]})).collect();
+    let facts: Vec<_> = rows
+        .iter()
+        .map(|row| json!({"connection": row[0], "provider": row[1], "mode": row[2], "base_url": row[3]}))
+        .collect();
     context.out.facts("connection", json!({"connections": facts}));
     context.out.line(table::aligned(&["connection", "provider", "mode", "address"], &rows));
     Ok(Exit::Fine)

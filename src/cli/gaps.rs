@@ -30,7 +30,9 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     }
     let rows: Vec<Vec<String>> = gaps
         .into_iter()
-        .map(|(connection, stream, from, to, reason)| vec![connection, stream, table::moment(from), table::moment(to), reason])
+        .map(|(connection, stream, from, to, reason)| {
+            vec![connection, stream, table::moment(from), table::moment(to), reason]
+        })
         .collect();
     context.out.line(table::aligned(&["connection", "stream", "from", "to", "why"], &rows));
     Ok(Exit::Problem)

@@ -68,7 +68,11 @@ fn set(context: &Context, name: &str, full_access: bool) -> Result<Exit> {
     let done = context.ask(request, &|_| ())?;
     let origins: Vec<&str> = done["origins"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mode = if done["live"] == true { "live" } else { "test" };
-    context.out.line(format!("The {mode} key of {} is sealed; it can only be sent to {}.", text(&done, "connection"), origins.join(", ")));
+    context.out.line(format!(
+        "The {mode} key of {} is sealed; it can only be sent to {}.",
+        text(&done, "connection"),
+        origins.join(", ")
+    ));
     context.out.facts("key", done);
     Ok(Exit::Fine)
 }
@@ -79,7 +83,10 @@ fn read_secret(connection: &str) -> Result<Zeroizing<String>> {
         let prompt = format!("Key for {connection} (not shown): ");
         *secret = rpassword::prompt_password(prompt).map_err(|error| problem::KEY_EMPTY.with(error.kind()))?;
     } else {
-        std::io::stdin().take(4096).read_to_string(&mut secret).map_err(|error| problem::KEY_EMPTY.with(error.kind()))?;
+        std::io::stdin()
+            .take(4096)
+            .read_to_string(&mut secret)
+            .map_err(|error| problem::KEY_EMPTY.with(error.kind()))?;
     }
     let clean = Zeroizing::new(secret.trim().to_owned());
     if clean.is_empty() { Err(problem::KEY_EMPTY.plain()) } else { Ok(clean) }

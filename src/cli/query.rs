@@ -37,7 +37,10 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
         Some(sql) => sql.clone(),
         None => {
             let mut sql = String::new();
-            std::io::stdin().take(1 << 20).read_to_string(&mut sql).map_err(|error| problem::QUERY_INVALID.with(error.kind()))?;
+            std::io::stdin()
+                .take(1 << 20)
+                .read_to_string(&mut sql)
+                .map_err(|error| problem::QUERY_INVALID.with(error.kind()))?;
             sql
         }
     };

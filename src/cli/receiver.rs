@@ -30,7 +30,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
     let code = receiver.issue_code()?;
     context.out.facts("receiver", json!({"url": receiver.url(), "code": code}));
     context.out.line(format!("Receiver: {}\nOne-time code for an install: {code}", receiver.url()));
-    context.out.remark("On the install: set [upstream] url, then `counterfoil egress accept --code CODE`. Ctrl-C stops this.");
+    context
+        .out
+        .remark("On the install: set [upstream] url, then `counterfoil egress accept --code CODE`. Ctrl-C stops this.");
     block_on(async {
         let mut signals = signals::listen()?;
         while signals.next().await != signals::Signal::Stop {}

@@ -45,11 +45,16 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
     options.ca_file = args.tls_ca.clone();
     let mut sandbox = Sandbox::start(options)?;
     let (stripe, checkout) = (sandbox.stripe_url(), sandbox.checkout_url());
-    context.out.facts("sandbox", json!({
-        "stripe": {"url": stripe, "key": STRIPE_KEY}, "checkoutcom": {"url": checkout, "key": CHECKOUT_KEY},
-        "ca_file": sandbox.ca_file(),
-    }));
-    context.out.line(format!("Stripe:       {stripe}   key {STRIPE_KEY}\nCheckout.com: {checkout}   key {CHECKOUT_KEY}"));
+    context.out.facts(
+        "sandbox",
+        json!({
+            "stripe": {"url": stripe, "key": STRIPE_KEY}, "checkoutcom": {"url": checkout, "key": CHECKOUT_KEY},
+            "ca_file": sandbox.ca_file(),
+        }),
+    );
+    context
+        .out
+        .line(format!("Stripe:       {stripe}   key {STRIPE_KEY}\nCheckout.com: {checkout}   key {CHECKOUT_KEY}"));
     context.out.remark("Made-up data on loopback only. Ctrl-C stops it.");
     block_on(async {
         let mut signals = signals::listen()?;

@@ -38,7 +38,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
 
 fn all(context: &Context, tables: &[&Table], views: &[View]) {
     let first = |doc: &str| doc.split(". ").next().unwrap_or(doc).trim_end_matches('.').to_owned();
-    let mut rows: Vec<Vec<String>> = tables.iter().map(|t| vec![t.name.clone(), "table".to_owned(), first(&t.doc)]).collect();
+    let mut rows: Vec<Vec<String>> =
+        tables.iter().map(|t| vec![t.name.clone(), "table".to_owned(), first(&t.doc)]).collect();
     rows.extend(views.iter().map(|view| {
         let comment = view.sql.lines().next().unwrap_or_default().trim_start_matches("--").trim();
         vec![view.name.to_owned(), "view".to_owned(), first(comment)]
@@ -71,7 +72,9 @@ fn one(context: &Context, found: &Table, owner: Option<&Declaration>) {
         .flat_map(|declaration| &declaration.not_kept)
         .map(|entry| json!({"path": entry.path.join("."), "class": entry.class.name()}))
         .collect();
-    context.out.facts("schema", json!({"table": found.name, "about": found.doc, "columns": columns, "not_kept": not_kept}));
+    context
+        .out
+        .facts("schema", json!({"table": found.name, "about": found.doc, "columns": columns, "not_kept": not_kept}));
     context.out.line(format!("{}\n{}\n", found.name, found.doc));
     context.out.line(table::aligned(&["column", "type", "class", "provider's name", "meaning"], &rows));
     if !not_kept.is_empty() {

@@ -58,25 +58,33 @@ fn once(context: &Context) -> Result<Exit> {
         Err(_) => Vec::new(),
     };
     let problems = problems(&reader)?;
-    let generation = reader.table("SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1")?;
+    let generation = reader.table(
+        "SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1",
+    )?;
     let size = |suffix: &str| {
-        let mut path = paths.store(config.as_ref().ok().and_then(|config| config.store.path.as_deref())).into_os_string();
+        let mut path =
+            paths.store(config.as_ref().ok().and_then(|config| config.store.path.as_deref())).into_os_string();
         path.push(suffix);
         std::fs::metadata(path).map(|meta| meta.len()).unwrap_or(0)
     };
     let (store, wal) = (size(""), size("-wal"));
     let refused = config.as_ref().err();
-    context.out.facts("status", json!({
-        "agent_running": running,
-        "streams": streams.iter().map(fact).collect::<Vec<_>>(),
-        "problems": problems,
-        "configuration": table::objects(&generation).get(0),
-        "configuration_problem": refused.map(crate::agent::request::words),
-        "store_bytes": store, "wal_bytes": wal,
-    }));
+    context.out.facts(
+        "status",
+        json!({
+            "agent_running": running,
+            "streams": streams.iter().map(fact).collect::<Vec<_>>(),
+            "problems": problems,
+            "configuration": table::objects(&generation).get(0),
+            "configuration_problem": refused.map(crate::agent::request::words),
+            "store_bytes": store, "wal_bytes": wal,
+        }),
+    );
     context.out.line(format!(
         "agent: {}   store: {:.1} MB (log {:.1} MB)",
-        if running { "running" } else { "not running" }, mb(store), mb(wal)
+        if running { "running" } else { "not running" },
+        mb(store),
+        mb(wal)
     ));
     if let Some(row) = generation.rows.first() {
         let cell = |at: usize| table::plain(&row[at]);
@@ -87,11 +95,21 @@ fn once(context: &Context) -> Result<Exit> {
         context.out.line(format!("configuration file: {problem}"));
     }
     let rows: Vec<Vec<String>> = streams.iter().map(row).collect();
-    context.out.line(table::aligned(&["connection", "stream", "rows", "listed up to", "from", "settled up to", "rejected", "gaps"], &rows));
+    context.out.line(table::aligned(
+        &["connection", "stream", "rows", "listed up to", "from", "settled up to", "rejected", "gaps"],
+        &rows,
+    ));
     for problem in &problems {
         let text = |key: &str| problem[key].as_str().unwrap_or_default();
         let place = format!("{} {}", text("connection"), text("stream"));
-        context.out.line(format!("\n{}: {} {}\n  what to do: {} [{}]", place.trim(), text("title"), text("detail"), text("advice"), text("code")));
+        context.out.line(format!(
+            "\n{}: {} {}\n  what to do: {} [{}]",
+            place.trim(),
+            text("title"),
+            text("detail"),
+            text("advice"),
+            text("code")
+        ));
     }
     Ok(if problems.is_empty() && refused.is_none() { Exit::Fine } else { Exit::Problem })
 }
@@ -138,7 +156,10 @@ pub(super) fn known(reader: &Reader, config: &Config) -> Result<Vec<Known>> {
             let windows = reader.windows(account.account, &table)?;
             let number = |sql: String| Ok::<_, problem::Problem>(reader.table(&sql)?.rows[0][0].int().unwrap_or(0));
             let rows = number(format!("SELECT count(*) FROM {table} WHERE account = {}", account.account))?;
-            let rejected = number(format!("SELECT count(*) FROM rejected WHERE stream = '{table}' AND account = {}", account.account))?;
+            let rejected = number(format!(
+                "SELECT count(*) FROM rejected WHERE stream = '{table}' AND account = {}",
+                account.account
+            ))?;
             let gaps = missing(&windows, wanted.start_ms(), &hash).into_iter().map(|(from, to)| {
                 let gap = windows.iter().find(|w| w.state == WindowState::Gap && w.from_at < to && w.to_at > from);
                 (from, to, if gap.is_some() { "one second holds too much" } else { "not read yet" }.to_owned())

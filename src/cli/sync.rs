@@ -43,13 +43,26 @@ pub(super) fn print(context: &Context, done: &Value) -> Exit {
                 failed += 1;
                 troubles.push((format!("{name}/{stream_name}"), stream["problem"].clone()));
             }
-            rows.push(vec![name.to_owned(), stream_name, number("rows"), number("rejected"), number("requests"), verdict.to_owned()]);
+            rows.push(vec![
+                name.to_owned(),
+                stream_name,
+                number("rows"),
+                number("rejected"),
+                number("requests"),
+                verdict.to_owned(),
+            ]);
         }
     }
     context.out.line(table::aligned(&["connection", "stream", "rows read", "rejected", "requests", "result"], &rows));
     for (place, problem) in troubles {
         let text = |key: &str| problem[key].as_str().unwrap_or_default();
-        context.out.remark(format!("\n{place}: {} {}\n  what to do: {} [{}]", text("title"), text("detail"), text("advice"), text("code")));
+        context.out.remark(format!(
+            "\n{place}: {} {}\n  what to do: {} [{}]",
+            text("title"),
+            text("detail"),
+            text("advice"),
+            text("code")
+        ));
     }
     match failed {
         0 => Exit::Fine,

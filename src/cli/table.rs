@@ -12,7 +12,9 @@ pub(super) fn aligned(columns: &[&str], rows: &[Vec<String>]) -> String {
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let number = |at: usize| {
-        let plain = |text: &str| text.is_empty() || text.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let plain = |text: &str| {
+            text.is_empty() || text.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        };
         !rows.is_empty() && rows.iter().all(|row| plain(&row[at])) && rows.iter().any(|row| !row[at].is_empty())
     };
     let numbers: Vec<bool> = (0..columns.len()).map(number).collect();
@@ -44,7 +46,11 @@ pub(super) fn people(table: &Table) -> String {
 /// A result as CSV (RFC 4180), with a header; NULL is empty.
 pub(super) fn csv(table: &Table) -> String {
     let quoted = |text: &str| {
-        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+        if text.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
     };
     let header: Vec<String> = table.columns.iter().map(|column| quoted(column)).collect();
     let mut text = header.join(",") + "\r\n";
@@ -114,7 +120,8 @@ mod tests {
     #[test]
     fn csv_is_quoted_where_it_must_be() {
         let columns = vec!["a".to_owned(), "b,c".to_owned()];
-        let rows = vec![vec![Text::Text("x\"y".to_owned()), Text::Null], vec![Text::Int(-5), Text::Text("l\nm".to_owned())]];
+        let rows =
+            vec![vec![Text::Text("x\"y".to_owned()), Text::Null], vec![Text::Int(-5), Text::Text("l\nm".to_owned())]];
         let table = Table { columns, rows, cut: false };
         assert_eq!(csv(&table), "a,\"b,c\"\r\n\"x\"\"y\",\r\n-5,\"l\nm\"\r\n");
     }

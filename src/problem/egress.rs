@@ -25,6 +25,9 @@ super::entries! {
     EGRESS_URL = "egress.url", Error, Config,
         "The receiver's address cannot be used",
         "Give https://host or https://host:port, without path, user or query; plain http only on loopback.";
+    EGRESS_DAY = "egress.day", Error, Usage,
+        "This is no day",
+        "Write a day as YYYY-MM-DD.";
     EGRESS_CODE = "egress.code", Error, Usage,
         "This is not an enrolment code",
         "Ask the receiver's operator for a code: 8 to 64 capital letters, digits and hyphens.";

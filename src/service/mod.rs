@@ -1,1 +1,3 @@
-//! Room `service`.
+//! Speaks to the operating system's service manager: ready, reload, stopping.
+
+pub mod signals;

@@ -216,7 +216,8 @@ mod tests {
     fn a_closed_day_is_walked_once_more_when_its_lag_has_passed() {
         let day = |n: i64| n * DAY_MS;
         // Walked on day 5: of that walk days 0 and 1 had settled.
-        let plan = |now: i64, windows| Plan::new(Bounds { start: 0, horizon: day(now), overlap: 0 }, "d", windows, None);
+        let plan =
+            |now: i64, windows| Plan::new(Bounds { start: 0, horizon: day(now), overlap: 0 }, "d", windows, None);
         let young = vec![window(0, day(5), day(5))];
         assert_eq!(horizon(&young, 0, "d").settled_to, Some(day(2)));
         assert_eq!(plan(5, young.clone()).next(), None);

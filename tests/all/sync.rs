@@ -140,6 +140,7 @@ async fn a_second_pass_costs_a_request_a_stream_and_days_bring_what_is_new() {
     assert!(after.len() > charges + 50, "{} then {}", charges, after.len());
     let truth = rig.truth(TruthStream::StripeCharges, now - 300_000, now - 300_000);
     assert_eq!(truth.iter().filter(|id| after.binary_search(id).is_err()).count(), 0);
-    let report = json!(rig.reader().table("SELECT count(*) FROM problems WHERE cleared_at IS NULL").unwrap().rows[0][0].int());
+    let report =
+        json!(rig.reader().table("SELECT count(*) FROM problems WHERE cleared_at IS NULL").unwrap().rows[0][0].int());
     assert_eq!(report, json!(0));
 }
