@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::parts::Parts;
 use super::{keys, upstream};
 use crate::problem::{self, Problem, Result};
-use crate::sync::{Connection, PassEnd, StreamEnd, pass};
+use crate::sync::{Connection, PassEnd, StreamEnd, StreamProgress, pass};
 use crate::vault::Secret;
 
 /// One thing to do.
@@ -140,27 +140,27 @@ async fn remove(parts: &Parts, name: String) -> Result<Value> {
 async fn sync(parts: &Parts, targets: &[String], tell: Tell<'_>) -> Result<Value> {
     let wanted = resolve(parts, targets)?;
     let started = parts.seams.clock.mono();
-    let mut ready: Vec<(Arc<Connection>, Vec<String>)> = Vec::new();
+    let mut ready: Vec<Wanted> = Vec::new();
     let mut report = Vec::new();
     for (name, streams) in wanted {
         match parts.connection(&name).await {
-            Ok(connection) => ready.push((connection, streams)),
+            Ok(connection) => ready.push(Wanted { before: connection.progress.streams(), connection, streams }),
             Err(problem) => report.push(json!({"connection": name, "problem": words(&problem), "streams": []})),
         }
     }
     let mut passes = tokio::task::JoinSet::new();
-    for (connection, streams) in &ready {
-        let (connection, streams) = (connection.clone(), streams.clone());
+    for wanted in &ready {
+        let wanted = wanted.clone();
         passes.spawn(async move {
-            let only = (!streams.is_empty()).then_some(&streams[..]);
-            let end = pass(connection.clone(), only, Arc::new(AtomicBool::new(false))).await;
-            (connection, end)
+            let only = (!wanted.streams.is_empty()).then_some(&wanted.streams[..]);
+            let end = pass(wanted.connection.clone(), only, Arc::new(AtomicBool::new(false))).await;
+            (wanted, end)
         });
     }
     while !passes.is_empty() {
         tokio::select! {
             joined = passes.join_next() => match joined {
-                Some(Ok((connection, end))) => report.push(connection_report(&connection, end)),
+                Some(Ok((wanted, end))) => report.push(connection_report(&wanted, end)),
                 Some(Err(_)) => report.push(json!({"problem": words(&problem::STORE_IO.with("a pass ended early"))})),
                 None => {}
             },
@@ -200,10 +200,18 @@ fn resolve(parts: &Parts, targets: &[String]) -> Result<BTreeMap<String, Vec<Str
     Ok(wanted)
 }
 
-fn connection_report(connection: &Connection, end: Result<PassEnd>) -> Value {
-    let done = connection.progress.streams();
+/// A connection that is to be read, and what it had done before: a pass that was under way counts from the request on.
+#[derive(Clone)]
+struct Wanted {
+    connection: Arc<Connection>,
+    streams: Vec<String>,
+    before: BTreeMap<String, StreamProgress>,
+}
+
+fn connection_report(wanted: &Wanted, end: Result<PassEnd>) -> Value {
+    let connection = &wanted.connection;
     let stream = |end: &StreamEnd| {
-        let did = done.get(&format!("{}/{}", connection.name, end.stream)).copied().unwrap_or_default();
+        let did = connection.progress.since(&format!("{}/{}", connection.name, end.stream), &wanted.before);
         json!({
             "stream": end.stream, "rows": did.rows, "pages": did.pages, "requests": did.requests, "rejected": did.rejected,
             "bytes": did.bytes, "problem": end.problem.as_ref().map(words),
@@ -217,11 +225,12 @@ fn connection_report(connection: &Connection, end: Result<PassEnd>) -> Value {
     }
 }
 
-fn progress(ready: &[(Arc<Connection>, Vec<String>)], elapsed: Duration) -> Value {
+fn progress(ready: &[Wanted], elapsed: Duration) -> Value {
     let mut streams = BTreeMap::new();
     let (mut rows, mut left) = (0, Some(0));
-    for (connection, _) in ready {
-        for (name, did) in connection.progress.streams() {
+    for Wanted { connection, before, .. } in ready {
+        for name in connection.progress.streams().into_keys() {
+            let did = connection.progress.since(&name, before);
             rows += did.rows;
             let share = if did.whole > 0 { did.walked as f64 / did.whole as f64 } else { 0.0 };
             streams.insert(name, json!({"rows": did.rows, "requests": did.requests, "share": share}));

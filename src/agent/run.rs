@@ -91,14 +91,11 @@ pub async fn run(
         }
     }
     voice.stopping();
-    stopping.notify_waiters();
+    stopping.notify_one();
     courier.abort();
     agent.stop_all().await;
     drop(reloads);
-    // Open conversations are cut: whoever asked is told that the agent ended.
-    server.abort();
     drop((server.await, courier.await));
-    std::fs::remove_file(paths.socket()).ok();
     drop(agent);
     match Arc::try_unwrap(parts) {
         Ok(parts) => parts.close().await,

@@ -116,6 +116,8 @@ struct Work {
     of: Arc<Connection>,
     lanes: Mutex<Vec<Lane>>,
     stop: Arc<AtomicBool>,
+    /// What had been done when the pass began.
+    before: BTreeMap<String, super::StreamProgress>,
 }
 
 /// One stream within the pass.
@@ -143,11 +145,11 @@ pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atomic
     let Some(now) = of.caller.provider_now() else {
         return all_failed(&of, &lines, &problem::SYNC_NO_TIME.plain()).await;
     };
-    let mut lanes = Vec::new();
+    let (mut lanes, before) = (Vec::new(), of.progress.streams());
     for line in lines {
         lanes.push(open_lane(&of, line, now).await?);
     }
-    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop });
+    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, before });
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
         workers.spawn(worker(work.clone()));
@@ -183,8 +185,9 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64) -> Result<Lane> {
     let size = Some(line.size.load(Ordering::Relaxed)).filter(|size| *size > 0);
     let plan = Plan::new(bounds, &line.upsert.declaration, windows, size);
     let (walked, whole) = plan.share();
-    let fresh = super::StreamProgress { walked, whole, ..Default::default() };
-    of.progress.update(&line.name(of), |progress| *progress = fresh);
+    of.progress.update(&line.name(of), |progress| {
+        (progress.walked, progress.whole, progress.done) = (walked, whole, false);
+    });
     Ok(Lane { line, plan, run, busy: 0, problem: None })
 }
 
@@ -288,7 +291,7 @@ async fn close(work: &Work) -> Result<PassEnd> {
     for lane in &lanes {
         let name = lane.line.name(of);
         of.progress.update(&name, |progress| progress.done = true);
-        let done = of.progress.streams().get(&name).copied().unwrap_or_default();
+        let done = of.progress.since(&name, &work.before);
         let code = lane.problem.as_ref().map(Problem::code);
         let (requests, pages, rows, bytes) = (done.requests, done.pages, done.rows, done.bytes);
         ends.insert(lane.run, (lane.line.table().to_owned(), RunEnd { code, requests, pages, rows, bytes }));

@@ -249,17 +249,21 @@ struct Place {
 
 impl Place {
     fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(path)?;
-        Ok(Self { path: path.to_owned(), file: (metadata.dev(), metadata.ino()) })
+        Ok(Self { path: path.to_owned(), file: identity(path)? })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if Self::of(&self.path).is_ok_and(|now| now.file == self.file) {
+        if identity(&self.path).is_ok_and(|now| now == self.file) {
             drop(fs::remove_file(&self.path));
         }
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// Removes a socket that nobody listens at. Everything else in its place is left and named.
