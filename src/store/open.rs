@@ -73,6 +73,7 @@ impl Store {
     /// Opens the store for writing; creates it when there is no file. `vfs` names the file layer, none is the system's.
     pub fn open(path: &Path, schema: &Schema, vfs: Option<&str>, entropy: &dyn Entropy) -> Result<Self> {
         schema.streams.iter().try_for_each(super::commit::check_width)?;
+        local_disk(path)?;
         let fresh = judge_header(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         #[allow(clippy::disallowed_methods)] // this is the room's door
@@ -187,6 +188,22 @@ fn judge_header(path: &Path) -> Result<bool> {
     }
     judge_number(number(60))?;
     Ok(false)
+}
+
+/// Refuses file systems over a network: the log's shared memory does not work there, and rows would be lost.
+#[cfg(target_os = "linux")]
+fn local_disk(path: &Path) -> Result<()> {
+    // NFS, SMB, CIFS, SMB2, 9p, CODA, AFS: the magic numbers of statfs(2).
+    const REMOTE: [u64; 7] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x7375_7245, 0x5346_414f];
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let kind = rustix::fs::statfs(folder).map_or(0, |facts| facts.f_type as u64 & 0xffff_ffff);
+    if REMOTE.contains(&kind) { Err(problem::STORE_NETWORK.with(path.display())) } else { Ok(()) }
+}
+
+/// Elsewhere the log's own check has to do.
+#[cfg(not(target_os = "linux"))]
+fn local_disk(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 fn judge_number(version: i32) -> Result<()> {
