@@ -98,7 +98,8 @@ impl Store {
 
     /// The id of the row that was read last and not deleted.
     pub fn newest_id(&self, account: i64, stream: &str) -> Result<Option<String>> {
-        let sql = format!("SELECT id FROM {stream} WHERE account = ?1 AND deleted_at IS NULL ORDER BY read_seq DESC LIMIT 1");
+        let sql =
+            format!("SELECT id FROM {stream} WHERE account = ?1 AND deleted_at IS NULL ORDER BY read_seq DESC LIMIT 1");
         self.connection.query_row(&sql, [account], |row| row.get(0)).optional().doing("looking for a row")
     }
 

@@ -38,11 +38,13 @@ pub struct Rows {
     pub cells: Vec<Cell>,
     /// For child rows: the number of the parent row on this page.
     pub parents: Vec<u32>,
+    /// For each parent row whose array came: its number, and how many elements the array had (null had none).
+    pub lengths: Vec<(u32, u32)>,
 }
 
 impl Rows {
     pub(super) fn new(width: usize) -> Self {
-        Self { width, cells: Vec::new(), parents: Vec::new() }
+        Self { width, cells: Vec::new(), parents: Vec::new(), lengths: Vec::new() }
     }
 
     /// How many rows there are.
