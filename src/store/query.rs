@@ -89,7 +89,7 @@ impl Reader {
         if statement.column_count() == 0 {
             return Err(problem::QUERY_INVALID.with("it asks for no rows"));
         }
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut found = Table { columns, rows: Vec::new(), cut: false };
         let mut rows = statement.query([]).map_err(|error| failed(&error))?;
         while let Some(row) = rows.next().map_err(|error| failed(&error))? {
@@ -115,7 +115,7 @@ impl Store {
     pub fn read(&self, sql: &str) -> Result<Table> {
         let doing = "reading the store";
         let mut statement = self.connection.prepare(sql).doing(doing)?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let width = columns.len();
         let rows = statement.query_map([], |row| (0..width).map(|at| row.get_ref(at).map(text)).collect());
         let rows = rows.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)?;

@@ -136,9 +136,9 @@ impl Page {
     pub fn last_id(&self) -> Option<&str> {
         let rows = &self.tables[0];
         let id = self.id?;
-        let rejected = self.rejected.iter().filter(|rejected| rejected.table == 0);
+        let mut rejected = self.rejected.iter().filter(|rejected| rejected.table == 0);
         if self.last_rejected {
-            return rejected.last().map(|rejected| rejected.id.as_str()).filter(|id| !id.is_empty());
+            return rejected.next_back().map(|rejected| rejected.id.as_str()).filter(|id| !id.is_empty());
         }
         rows.len().checked_sub(1).map(|last| self.text(rows.row(last)[id]))
     }
