@@ -9,6 +9,7 @@ mod egress;
 mod http;
 mod policy;
 mod sandbox;
+mod service;
 mod store;
 mod stream;
 mod sync;

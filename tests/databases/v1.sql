@@ -183,7 +183,7 @@ CREATE TABLE stripe_charges (
   deleted_at INTEGER,
   PRIMARY KEY (account, id)
 );
-CREATE INDEX stripe_charges_created ON stripe_charges (created_at);
+CREATE INDEX stripe_charges_created ON stripe_charges (account, created_at);
 CREATE TABLE stripe_refunds (
   account INTEGER NOT NULL REFERENCES accounts,
   id TEXT NOT NULL,
@@ -297,7 +297,7 @@ CREATE TABLE stripe_payment_intents (
   deleted_at INTEGER,
   PRIMARY KEY (account, id)
 );
-CREATE INDEX stripe_payment_intents_created ON stripe_payment_intents (created_at);
+CREATE INDEX stripe_payment_intents_created ON stripe_payment_intents (account, created_at);
 CREATE TABLE stripe_balance_transactions (
   account INTEGER NOT NULL REFERENCES accounts,
   id TEXT NOT NULL,
@@ -321,7 +321,7 @@ CREATE TABLE stripe_balance_transactions (
   deleted_at INTEGER,
   PRIMARY KEY (account, id)
 );
-CREATE INDEX stripe_balance_transactions_created ON stripe_balance_transactions (created_at);
+CREATE INDEX stripe_balance_transactions_created ON stripe_balance_transactions (account, created_at);
 CREATE TABLE stripe_balance_transaction_fees (
   account INTEGER NOT NULL REFERENCES accounts,
   balance_transaction_id TEXT NOT NULL,
@@ -441,7 +441,7 @@ CREATE TABLE checkoutcom_payments (
   deleted_at INTEGER,
   PRIMARY KEY (account, id)
 );
-CREATE INDEX checkoutcom_payments_requested ON checkoutcom_payments (requested_at);
+CREATE INDEX checkoutcom_payments_requested ON checkoutcom_payments (account, requested_at);
 CREATE TABLE checkoutcom_payment_actions (
   account INTEGER NOT NULL REFERENCES accounts,
   id TEXT NOT NULL,
