@@ -68,7 +68,7 @@ CREATE TABLE checkoutcom_payments (
   deleted_at                 INTEGER,          -- -                                     | ops       | when the provider said that it is gone
   PRIMARY KEY (account, id)
 );
-CREATE INDEX checkoutcom_payments_requested ON checkoutcom_payments (requested_at);
+CREATE INDEX checkoutcom_payments_requested ON checkoutcom_payments (account, requested_at);
 -- not kept: customer.name | direct · payment_ip | direct · shipping.* | direct · sender.* | direct · recipient.* | direct
 -- not kept: source.expiry_month | direct · source.expiry_year | direct · source.name | direct · source.billing_address.* | direct
 -- not kept: source.phone.* | direct · source.account_holder.* | direct · source.account_holder_name | direct
@@ -77,8 +77,8 @@ CREATE INDEX checkoutcom_payments_requested ON checkoutcom_payments (requested_a
 -- not kept: source.* | direct (each other method has fields of its own, some with account numbers and free text)
 -- not kept: destination.* | direct · 3ds.signature_valid | vocab · 3ds.cryptogram | direct · 3ds.xid | reference
 -- not kept: billing_descriptor.city | text · billing_descriptor.reference | text · billing_descriptor.local_descriptors.* | text
--- not kept: marketplace.sub_entities.* | reference · amount_allocations.* | reference · instruction.* | reference · items.* | text
--- not kept: processing.* | reference (ids and messages of partners) · _links.* | ops · links.* | ops
+-- not kept: marketplace.sub_entities.* | reference · amount_allocations.* | reference · instruction.* | text · items.* | text
+-- not kept: processing.* | text (ids and messages of partners) · _links.* | ops · links.* | ops
 
 -- each: actions[] (newest first)
 -- One row a thing that happened to a payment: authorization, authentication, capture, void, refund, dispute, payout, return.

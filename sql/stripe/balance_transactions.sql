@@ -22,7 +22,7 @@ CREATE TABLE stripe_balance_transactions (
   deleted_at         INTEGER,          -- -                   | ops     | when the provider said that it is gone
   PRIMARY KEY (account, id)
 );
-CREATE INDEX stripe_balance_transactions_created ON stripe_balance_transactions (created_at);
+CREATE INDEX stripe_balance_transactions_created ON stripe_balance_transactions (account, created_at);
 -- not kept: object | ops
 
 -- each: fee_details[]

@@ -92,8 +92,8 @@ CREATE TABLE stripe_charges (
   deleted_at                     INTEGER,          -- -                                              | ops       | when the provider said that it is gone
   PRIMARY KEY (account, id)
 );
-CREATE INDEX stripe_charges_created ON stripe_charges (created_at);
--- not kept: object | ops · livemode | ops · refunds.* | measure (a list of refunds, read as stripe_refunds) · level3.* | reference
+CREATE INDEX stripe_charges_created ON stripe_charges (account, created_at);
+-- not kept: object | ops · livemode | ops · refunds.* | direct (read as stripe_refunds) · level3.* | direct
 -- not kept: billing_details.name | direct · billing_details.phone | direct · billing_details.tax_id | direct
 -- not kept: billing_details.address.line1 | direct · billing_details.address.line2 | direct · billing_details.address.city | direct
 -- not kept: billing_details.address.state | direct · billing_details.address.postal_code | direct

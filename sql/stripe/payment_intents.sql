@@ -48,7 +48,7 @@ CREATE TABLE stripe_payment_intents (
   deleted_at                 INTEGER,          -- -                                              | ops       | when the provider said that it is gone
   PRIMARY KEY (account, id)
 );
-CREATE INDEX stripe_payment_intents_created ON stripe_payment_intents (created_at);
+CREATE INDEX stripe_payment_intents_created ON stripe_payment_intents (account, created_at);
 -- not kept: object | ops · livemode | ops · client_secret | direct · shipping.* | direct
 -- not kept: source | reference · customer_account | reference · payment_record | id · invoice | id (gone since API version 2025-03-31)
 -- not kept: statement_descriptor_suffix | text · automatic_payment_methods.allow_redirects | vocab

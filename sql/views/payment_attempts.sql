@@ -25,7 +25,8 @@ SELECT
     WHEN status = 'succeeded' THEN 'approved'
     WHEN status = 'pending' THEN 'pending'
     WHEN outcome_type = 'blocked' THEN 'blocked'
-    WHEN outcome_type = 'issuer_declined' OR network_status = 'declined_by_network' OR failure_code = 'card_declined' THEN 'declined'
+    WHEN outcome_type = 'issuer_declined' OR network_status = 'declined_by_network' OR failure_code = 'card_declined'
+      THEN 'declined'
     ELSE 'error'
   END AS outcome,
   CASE WHEN method_type IN ('card', 'card_present', 'interac_present') THEN 'card' ELSE method_type END AS method,
@@ -35,7 +36,9 @@ SELECT
     coalesce(nullif(card_network, 'unknown'), card_brand, nullif(present_network, 'unknown'), present_brand, 'unknown')
   END AS scheme,
   CASE WHEN method_type IN ('card', 'card_present', 'interac_present') THEN
-    CASE WHEN coalesce(card_funding, present_funding) IN ('credit', 'debit', 'prepaid') THEN coalesce(card_funding, present_funding) ELSE 'unknown' END
+    CASE coalesce(card_funding, present_funding)
+      WHEN 'credit' THEN 'credit' WHEN 'debit' THEN 'debit' WHEN 'prepaid' THEN 'prepaid' ELSE 'unknown'
+    END
   END AS funding,
   upper(coalesce(card_country, present_country)) AS issuer_country,
   wallet_type AS wallet,

@@ -1,7 +1,8 @@
--- One row an intention to pay, whatever number of tries it took: a Stripe payment intent, a Stripe charge without one, or a
+-- One row a payment, whatever number of tries it took: a Stripe payment intent, a Stripe charge without one, or a
 -- Checkout.com payment (payouts left out).
 -- Metric: overall conversion (Hyperswitch: captured of created), capture rate (Checkout.com "Captures and refunds").
---   status  incomplete, requires_action, pending, authorized, captured, partially_captured, declined, canceled, expired, voided, error
+--   status  incomplete, requires_action, pending, authorized, captured, partially_captured, declined,
+--           canceled, expired, voided, error
 CREATE VIEW payments AS
 SELECT
   i.account,
@@ -71,7 +72,8 @@ SELECT
     WHEN p.status IN ('refunded', 'partially_refunded') AND p.amount_captured < p.amount THEN 'partially_captured'
     WHEN p.status IN ('refunded', 'partially_refunded') THEN 'captured'
     WHEN p.status = 'card_verified' THEN 'authorized'
-    WHEN p.status IN ('pending', 'authorized', 'captured', 'partially_captured', 'voided', 'declined', 'canceled', 'expired') THEN p.status
+    WHEN p.status IN ('pending', 'authorized', 'captured', 'partially_captured', 'voided', 'declined', 'canceled', 'expired')
+      THEN p.status
     ELSE 'error'
   END,
   p.status,

@@ -1,4 +1,10 @@
-//! Room `agent`.
+//! Starts the tasks, hands each its parts, reloads, stops them in order. The rules are in the rooms below; here they are put
+//! together.
 
 pub mod control;
+pub mod keys;
 pub mod logs;
+pub mod parts;
+pub mod request;
+pub mod run;
+pub mod upstream;

@@ -13,6 +13,7 @@ use toml::de::DeTable;
 use crate::problem::{CONFIG_EMPTY, CONFIG_INVALID, CONFIG_MISSING, CONFIG_UNREADABLE, Problem};
 
 mod fault;
+mod hash;
 pub mod keys;
 mod plan;
 mod read;
@@ -24,6 +25,7 @@ mod value;
 mod watch;
 
 pub use self::fault::Fault;
+pub use self::hash::Hash;
 pub use self::plan::{Change, Needs, Plan, plan};
 pub use self::sample::sample;
 pub use self::url::BaseUrl;

@@ -10,11 +10,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{Faults, closest, holds_key, names_secret};
+use super::hash::Hash;
 use super::keys::{CONNECTION, PROVIDERS_RATE, SECTIONS, Section, derived_prefix, find, name, sections};
 use super::read::{self, Values, heading, holds_key_anywhere, quoted};
 use super::url::BaseUrl;
 use super::value::{
-    Accounts, Auth, Checkoutcom, Config, Connection, Environment, Hash, Level, Log, Mode, Privacy, Profile, Provider,
+    Accounts, Auth, Checkoutcom, Config, Connection, Environment, Level, Log, Mode, Privacy, Profile, Provider,
     ProviderName, Publish, Store, Upstream,
 };
 

@@ -43,7 +43,7 @@ fn setting(key: &Key, filled: &[(&str, &str)], off: &str) -> String {
     match (filled.iter().find(|(name, _)| *name == key.name), key.given) {
         (Some((name, value)), _) => format!("{off}{name} = {value}"),
         (None, Given::Unset(value) | Given::Default(value) | Given::Needed(value)) => {
-            format!("# {} = {value}", key.name)
+            format!("{off}# {} = {value}", key.name)
         }
     }
 }

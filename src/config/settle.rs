@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Look;
-use super::value::Hash;
+use super::hash::Hash;
 
 /// The file must be left alone for so long before it is read: editors write in steps.
 pub(super) const QUIET: Duration = Duration::from_millis(250);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
+use super::hash::Hash;
 use super::url::BaseUrl;
 
 /// An enumeration whose members have one word each, the word that stands in the file.
@@ -105,31 +106,6 @@ words! {
         Debug = "debug",
         /// And everything.
         Trace = "trace",
-    }
-}
-
-/// SHA-256 of the file's bytes: which configuration this is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Hash([u8; 32]);
-
-impl Hash {
-    /// The hash of these bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
-        Self(hash)
-    }
-}
-
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
     }
 }
 
@@ -404,11 +380,5 @@ mod tests {
         for bad in ["", "5", "m", "-5m", "+5m", "5 m", "1.5h", "5ms", "99999999999999999999d", "9999999999999999999d"] {
             assert_eq!(span_from(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn the_hash_is_sha_256() {
-        let expected = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; // FIPS 180-4, the empty message
-        assert_eq!(Hash::of(b"").to_string(), expected);
     }
 }

@@ -188,8 +188,11 @@ impl Ears {
                 // It may have vanished with its folder.
                 watcher.unwatch(&gone.path).ok();
             }
-            let mut heard = |folder: &Folder| watcher.watch(&folder.path, RecursiveMode::NonRecursive).is_ok();
-            self.armed = wanted.iter().filter(|folder| heard(folder)).cloned().collect();
+            for folder in &wanted {
+                if watcher.watch(&folder.path, RecursiveMode::NonRecursive).is_ok() {
+                    self.armed.push(folder.clone());
+                }
+            }
         }
         !wanted.is_empty() && self.armed == wanted
     }

@@ -34,6 +34,14 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
+/// All accounts, removed ones last.
+pub(super) fn accounts(connection: &rusqlite::Connection) -> Result<Vec<Account>> {
+    let doing = "reading accounts";
+    let sql = format!("SELECT {COLUMNS} FROM accounts ORDER BY connection IS NULL, connection, account");
+    let mut statement = connection.prepare(&sql).doing(doing)?;
+    statement.query_map([], read).doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
+}
+
 impl Store {
     /// The account of a connection.
     pub fn account(&self, connection: &str) -> Result<Option<Account>> {
@@ -43,10 +51,7 @@ impl Store {
 
     /// All accounts, removed ones last.
     pub fn accounts(&self) -> Result<Vec<Account>> {
-        let doing = "reading accounts";
-        let sql = format!("SELECT {COLUMNS} FROM accounts ORDER BY connection IS NULL, connection, account");
-        let mut statement = self.connection.prepare(&sql).doing(doing)?;
-        statement.query_map([], read).doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
+        accounts(&self.connection)
     }
 
     /// The account of a connection, made when the name is new.

@@ -79,27 +79,32 @@ impl WindowState {
     }
 }
 
+/// All windows of a stream, oldest first.
+pub(super) fn windows(connection: &rusqlite::Connection, account: i64, stream: &str) -> Result<Vec<Window>> {
+    let doing = "reading coverage";
+    let sql = "SELECT window, from_at, to_at, state, cursor, pages, rows, provider_at, declaration FROM coverage
+        WHERE account = ?1 AND stream = ?2 ORDER BY from_at, to_at";
+    let mut statement = connection.prepare_cached(sql).doing(doing)?;
+    let windows = statement.query_map(params![account, stream], |row| {
+        Ok(Window {
+            window: row.get(0)?,
+            from_at: row.get(1)?,
+            to_at: row.get(2)?,
+            state: WindowState::parse(&row.get::<_, String>(3)?),
+            cursor: row.get(4)?,
+            pages: row.get(5)?,
+            rows: row.get(6)?,
+            provider_at: row.get(7)?,
+            declaration: row.get(8)?,
+        })
+    });
+    windows.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
+}
+
 impl Store {
     /// All windows of a stream, oldest first.
     pub fn windows(&self, account: i64, stream: &str) -> Result<Vec<Window>> {
-        let doing = "reading coverage";
-        let sql = "SELECT window, from_at, to_at, state, cursor, pages, rows, provider_at, declaration FROM coverage
-            WHERE account = ?1 AND stream = ?2 ORDER BY from_at, to_at";
-        let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
-        let windows = statement.query_map(params![account, stream], |row| {
-            Ok(Window {
-                window: row.get(0)?,
-                from_at: row.get(1)?,
-                to_at: row.get(2)?,
-                state: WindowState::parse(&row.get::<_, String>(3)?),
-                cursor: row.get(4)?,
-                pages: row.get(5)?,
-                rows: row.get(6)?,
-                provider_at: row.get(7)?,
-                declaration: row.get(8)?,
-            })
-        });
-        windows.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
+        windows(&self.connection, account, stream)
     }
 
     /// Opens a window that is about to be walked, at the provider's time `provider_at`.

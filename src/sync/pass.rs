@@ -57,6 +57,8 @@ pub struct Connection {
     pub progress: Arc<Progress>,
     /// Numbers of reads taken from the store: the next one, and the end of those taken.
     pub reads: tokio::sync::Mutex<(i64, i64)>,
+    /// One pass at a time: whoever asks for another waits for its turn.
+    pub busy: tokio::sync::Mutex<()>,
 }
 
 /// How one stream ended.
@@ -114,6 +116,8 @@ struct Work {
     of: Arc<Connection>,
     lanes: Mutex<Vec<Lane>>,
     stop: Arc<AtomicBool>,
+    /// What had been done when the pass began.
+    before: BTreeMap<String, super::StreamProgress>,
 }
 
 /// One stream within the pass.
@@ -128,9 +132,14 @@ struct Lane {
 
 /// Brings the streams (all, or those named) up to a horizon frozen at the start.
 pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<AtomicBool>) -> Result<PassEnd> {
+    let _turn = of.busy.lock().await;
     let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
     let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
     let Some(first) = lines.first() else { return Ok(PassEnd::default()) };
+    // Without a key there is nothing to ask, stream by stream, for.
+    if let Err(problem) = of.caller.has_key() {
+        return all_failed(&of, &lines, &problem).await;
+    }
     if of.caller.provider_now().is_none()
         && let Err(problem) = probe(&of, first).await
         && of.caller.provider_now().is_none()
@@ -140,11 +149,11 @@ pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atomic
     let Some(now) = of.caller.provider_now() else {
         return all_failed(&of, &lines, &problem::SYNC_NO_TIME.plain()).await;
     };
-    let mut lanes = Vec::new();
+    let (mut lanes, before) = (Vec::new(), of.progress.streams());
     for line in lines {
         lanes.push(open_lane(&of, line, now).await?);
     }
-    let work = Arc::new(Work { of, lanes: Mutex::new(lanes), stop });
+    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, before });
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
         workers.spawn(worker(work.clone()));
@@ -180,7 +189,9 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64) -> Result<Lane> {
     let size = Some(line.size.load(Ordering::Relaxed)).filter(|size| *size > 0);
     let plan = Plan::new(bounds, &line.upsert.declaration, windows, size);
     let (walked, whole) = plan.share();
-    of.progress.update(&line.name(of), |progress| (progress.walked, progress.whole) = (walked, whole));
+    of.progress.update(&line.name(of), |progress| {
+        (progress.walked, progress.whole, progress.done) = (walked, whole, false);
+    });
     Ok(Lane { line, plan, run, busy: 0, problem: None })
 }
 
@@ -284,7 +295,7 @@ async fn close(work: &Work) -> Result<PassEnd> {
     for lane in &lanes {
         let name = lane.line.name(of);
         of.progress.update(&name, |progress| progress.done = true);
-        let done = of.progress.streams().get(&name).copied().unwrap_or_default();
+        let done = of.progress.since(&name, &work.before);
         let code = lane.problem.as_ref().map(Problem::code);
         let (requests, pages, rows, bytes) = (done.requests, done.pages, done.rows, done.bytes);
         ends.insert(lane.run, (lane.line.table().to_owned(), RunEnd { code, requests, pages, rows, bytes }));

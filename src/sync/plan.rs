@@ -82,7 +82,7 @@ impl Plan {
     /// What still has to be walked and is not out, oldest first.
     fn needs(&self) -> Vec<Span> {
         let Bounds { start, horizon, overlap } = self.bounds;
-        let missing = uncovered((start, horizon), self.complete(|_| true));
+        let missing = uncovered((start, horizon), self.complete().map(span));
         let mut needs = missing.clone();
         if let Some((from, to)) = needs.last_mut() {
             // What became visible late lies just before the end of the last pass.
@@ -91,15 +91,14 @@ impl Plan {
             }
         }
         let closed = (horizon - SETTLE_MS).div_euclid(DAY_MS) * DAY_MS;
-        let settled = self.complete(|window| window.provider_at.unwrap_or(0) >= window.to_at + SETTLE_MS);
-        needs.extend(uncovered((start, closed), settled.into_iter().chain(missing)));
+        let settled = self.complete().map(settled_part);
+        needs.extend(uncovered((start, closed), settled.chain(missing)));
         needs.sort_unstable_by_key(|(_, to)| *to);
         needs.into_iter().flat_map(|need| uncovered(need, self.out.iter().copied())).collect()
     }
 
-    fn complete(&self, which: impl Fn(&Window) -> bool) -> Vec<Span> {
-        let good = |w: &&Window| w.state == WindowState::Complete && w.declaration == self.declaration && which(w);
-        self.windows.iter().filter(good).map(|window| (window.from_at, window.to_at)).collect()
+    fn complete(&self) -> impl Iterator<Item = &Window> {
+        complete(&self.windows, &self.declaration)
     }
 
     /// A span that was handed out is walked whole; `pages` it took set the width of later windows.
@@ -127,7 +126,7 @@ impl Plan {
     /// How much of the frame is walked, and all of it, in milliseconds.
     pub(super) fn share(&self) -> (i64, i64) {
         let whole = (self.bounds.start, self.bounds.horizon);
-        let missing: i64 = uncovered(whole, self.complete(|_| true)).iter().map(|(from, to)| to - from).sum();
+        let missing: i64 = uncovered(whole, self.complete().map(span)).iter().map(|(from, to)| to - from).sum();
         let all = (whole.1 - whole.0).max(0);
         (all - missing, all)
     }
@@ -135,15 +134,31 @@ impl Plan {
 
 /// What the windows of a stream prove, for people and for the gate. Reads only windows of the `declaration` in force.
 pub fn horizon(windows: &[Window], start: i64, declaration: &str) -> Horizon {
-    let good = |w: &&Window| w.state == WindowState::Complete && w.declaration == declaration;
-    let complete = || windows.iter().filter(good);
+    let complete = || complete(windows, declaration);
     let Some(end) = complete().map(|window| window.to_at).max() else { return Horizon::default() };
-    let holes = uncovered((start, end), complete().map(|window| (window.from_at, window.to_at)));
-    let from = holes.last().map_or(start, |(_, to)| *to);
-    let settled = complete().filter(|window| window.provider_at.unwrap_or(0) >= window.to_at + SETTLE_MS);
-    let unsettled = uncovered((from, end), settled.map(|window| (window.from_at, window.to_at)));
+    let from = uncovered((start, end), complete().map(span)).last().map_or(start, |(_, to)| *to);
+    let unsettled = uncovered((from, end), complete().map(settled_part));
     let settled_to = unsettled.first().map_or(end, |(from, _)| *from);
     Horizon { listed_from: Some(from), listed_to: Some(end), settled_to: (settled_to > from).then_some(settled_to) }
+}
+
+/// The time between `start` and the end of the newest walk that was not walked whole, oldest first.
+pub fn missing(windows: &[Window], start: i64, declaration: &str) -> Vec<(i64, i64)> {
+    let end = complete(windows, declaration).map(|window| window.to_at).max().unwrap_or(start);
+    uncovered((start, end), complete(windows, declaration).map(span))
+}
+
+fn complete<'w>(windows: &'w [Window], declaration: &str) -> impl Iterator<Item = &'w Window> {
+    windows.iter().filter(move |window| window.state == WindowState::Complete && window.declaration == declaration)
+}
+
+fn span(window: &Window) -> Span {
+    (window.from_at, window.to_at)
+}
+
+/// The part of a window that had settled when its walk began.
+fn settled_part(window: &Window) -> Span {
+    (window.from_at, window.to_at.min(window.provider_at.unwrap_or(0) - SETTLE_MS))
 }
 
 #[cfg(test)]
@@ -183,7 +198,7 @@ mod tests {
 
     #[test]
     fn empty_windows_grow_and_crowded_ones_shrink() {
-        assert_eq!(run(&mut plan(300, vec![]), 300 * DAY_MS, 1).len(), 6); // 1, 4, 16, 64, 90, 90, … days
+        assert_eq!(run(&mut plan(300, vec![]), 300 * DAY_MS, 1).len(), 7); // 1, 4, 16, 64, 90, 90 and 35 days
         let mut crowded = plan(2, vec![]);
         let walked = run(&mut crowded, 2 * DAY_MS, 40);
         assert!(walked.len() > 3 && crowded.size < DAY_MS / 2);
@@ -200,15 +215,19 @@ mod tests {
     #[test]
     fn a_closed_day_is_walked_once_more_when_its_lag_has_passed() {
         let day = |n: i64| n * DAY_MS;
-        // Walked while young: days 0 to 5 at the provider's time of day 5.
-        let young = || window(0, day(5), day(5));
-        let mut early = Plan::new(Bounds { start: 0, horizon: day(5), overlap: 0 }, "d", vec![young()], None);
-        assert_eq!(early.next(), Some(Next::Fresh((day(1), day(2)))), "days 0 and 1 have settled since");
-        early.done((day(1), day(2)), day(5), 5);
-        early.done((0, day(1)), day(5), 5);
-        early.out.clear();
-        assert_eq!(early.next(), None);
-        assert_eq!(horizon(&early.windows, 0, "d").settled_to, Some(day(2)));
+        // Walked on day 5: of that walk days 0 and 1 had settled.
+        let plan =
+            |now: i64, windows| Plan::new(Bounds { start: 0, horizon: day(now), overlap: 0 }, "d", windows, None);
+        let young = vec![window(0, day(5), day(5))];
+        assert_eq!(horizon(&young, 0, "d").settled_to, Some(day(2)));
+        assert_eq!(plan(5, young.clone()).next(), None);
+        // On day 6 day 2 has settled since, and is walked once more, after what is new.
+        let mut next = plan(6, young);
+        assert_eq!(next.next(), Some(Next::Fresh((day(5), day(6)))));
+        assert_eq!(next.next(), Some(Next::Fresh((day(2), day(3)))));
+        assert_eq!(next.next(), None);
+        next.done((day(2), day(3)), day(6), 5);
+        assert_eq!(horizon(&next.windows, 0, "d").settled_to, Some(day(3)));
     }
 
     #[test]

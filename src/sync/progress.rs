@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// What one stream has done in this pass.
+/// What one stream has done since its connection was made ready; `walked` and `whole` are those of the pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StreamProgress {
     /// Requests sent, tries included.
@@ -39,6 +39,20 @@ impl Progress {
     /// The counts of all streams.
     pub fn streams(&self) -> BTreeMap<String, StreamProgress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a stream has done since `before` was noted.
+    pub fn since(&self, stream: &str, before: &BTreeMap<String, StreamProgress>) -> StreamProgress {
+        let now = self.streams().get(stream).copied().unwrap_or_default();
+        let then = before.get(stream).copied().unwrap_or_default();
+        StreamProgress {
+            requests: now.requests - then.requests,
+            pages: now.pages - then.pages,
+            rows: now.rows - then.rows,
+            rejected: now.rejected - then.rejected,
+            bytes: now.bytes - then.bytes,
+            ..now
+        }
     }
 
     /// All streams together.

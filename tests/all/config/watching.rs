@@ -10,7 +10,7 @@ use counterfoil::clock::{BoxFuture, Clock, SystemClock};
 use counterfoil::config::{Reload, Watcher, load};
 use counterfoil::problem::{CONFIG_EMPTY, CONFIG_INVALID, CONFIG_MISSING, Entry};
 use tempfile::TempDir;
-use tokio::sync::mpsc::{Receiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Far longer than anything here takes, shorter than the 30 seconds of the poll.
 const BOUND: Duration = Duration::from_secs(20);
@@ -20,11 +20,28 @@ fn text(name: &str) -> String {
     format!("[connections.{name}]\nprovider = \"stripe\"\n")
 }
 
+/// The machine's clock, which tells how long each wait is meant to be.
+struct Telling(SystemClock, UnboundedSender<Duration>);
+
+impl Clock for Telling {
+    fn wall_ms(&self) -> i64 {
+        self.0.wall_ms()
+    }
+    fn mono(&self) -> Duration {
+        self.0.mono()
+    }
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        self.1.send(span).ok();
+        self.0.sleep(span)
+    }
+}
+
 /// A watched file.
 struct Watched {
     folder: TempDir,
     path: PathBuf,
     clock: SystemClock,
+    waits: UnboundedReceiver<Duration>,
     watcher: Watcher,
     reloads: Receiver<Reload>,
 }
@@ -34,11 +51,16 @@ async fn watch(lay: impl FnOnce(&Path, &Path)) -> Watched {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.toml");
     lay(folder.path(), &path);
+    watch_file(folder, path).await
+}
+
+async fn watch_file(folder: TempDir, path: PathBuf) -> Watched {
+    let (tell, waits) = unbounded_channel();
     let clock = SystemClock::new();
     let in_force = load(&path).unwrap().hash;
-    let (watcher, reloads) = Watcher::start(path.clone(), in_force, Arc::new(clock.clone()));
-    let watched = Watched { folder, path, clock, watcher, reloads };
-    assert!(matches!(watched.poke().await, Reload::Same));
+    let (watcher, reloads) = Watcher::start(path.clone(), in_force, Arc::new(Telling(clock.clone(), tell)));
+    let mut watched = Watched { folder, path, clock, waits, watcher, reloads };
+    watched.expect_settled().await;
     watched
 }
 
@@ -81,10 +103,13 @@ impl Watched {
         assert!(matches!(self.next().await, Reload::Same));
     }
 
-    /// A look now finds what is in force, and nothing else was told.
+    /// A look now finds what is in force, nothing else was told, and the folders are listened to: the watcher waits for
+    /// longer than it would if it had to look by itself.
     async fn expect_settled(&mut self) {
+        while self.waits.try_recv().is_ok() {}
         assert!(matches!(self.poke().await, Reload::Same));
         assert!(self.reloads.try_recv().is_err());
+        bounded(async { while self.waits.recv().await.unwrap() < BOUND {} }).await;
     }
 }
 
@@ -213,25 +238,41 @@ async fn a_change_that_nothing_announces_is_found_by_the_poll() {
     watched.expect_settled().await;
 }
 
-#[tokio::test]
-async fn a_folder_that_is_renamed_and_made_anew() {
+/// A watched file in a folder `etc` that can itself be moved.
+async fn in_a_folder() -> Watched {
     let outer = tempfile::tempdir().unwrap();
-    let folder = outer.path().join("etc");
-    fs::create_dir(&folder).unwrap();
-    let path = folder.join("c.toml");
+    let path = outer.path().join("etc/c.toml");
+    fs::create_dir(outer.path().join("etc")).unwrap();
     fs::write(&path, text("a")).unwrap();
-    let clock = SystemClock::new();
-    let (watcher, reloads) = Watcher::start(path.clone(), load(&path).unwrap().hash, Arc::new(clock.clone()));
-    let mut watched = Watched { folder: outer, path, clock, watcher, reloads };
-    watched.expect_settled().await;
+    watch_file(outer, path).await
+}
 
-    fs::rename(&folder, watched.folder.path().join("old")).unwrap();
-    watched.expect_refused(&CONFIG_MISSING).await;
-    fs::create_dir(&folder).unwrap();
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_that_is_replaced() {
+    let mut watched = in_a_folder().await;
+    let (etc, old) = (watched.folder.path().join("etc"), watched.folder.path().join("old"));
+    fs::rename(&etc, old).unwrap();
+    fs::create_dir(&etc).unwrap();
     fs::write(&watched.path, text("b")).unwrap();
     watched.expect_new("b").await;
+    // The path is the same, the folder is another: it must be the one that is listened to.
     replace(&watched.path, &text("c"));
     watched.expect_new("c").await;
+    watched.expect_settled().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_that_goes_and_comes_back() {
+    let mut watched = in_a_folder().await;
+    let (etc, old) = (watched.folder.path().join("etc"), watched.folder.path().join("old"));
+    fs::rename(&etc, &old).unwrap();
+    watched.expect_refused(&CONFIG_MISSING).await;
+    fs::rename(&old, &etc).unwrap();
+    watched.expect_same().await;
+    replace(&watched.path, &text("b"));
+    watched.expect_new("b").await;
     watched.expect_settled().await;
 }
 
@@ -255,38 +296,13 @@ async fn an_empty_file_changes_nothing() {
     watched.expect_settled().await;
 }
 
-/// The machine's clock, which tells how long each wait is meant to be.
-struct Telling(SystemClock, UnboundedSender<Duration>);
-
-impl Clock for Telling {
-    fn wall_ms(&self) -> i64 {
-        self.0.wall_ms()
-    }
-    fn mono(&self) -> Duration {
-        self.0.mono()
-    }
-    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
-        self.1.send(span).ok();
-        self.0.sleep(span)
-    }
-}
-
 #[tokio::test]
 async fn a_file_that_is_emptied_and_written_is_only_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("c.toml");
-    fs::write(&path, text("a")).unwrap();
-    let (tell, mut waits) = unbounded_channel();
-    let clock = SystemClock::new();
-    let telling = Telling(clock.clone(), tell);
-    let (watcher, reloads) = Watcher::start(path.clone(), load(&path).unwrap().hash, Arc::new(telling));
-    let mut watched = Watched { folder, path, clock, watcher, reloads };
-    watched.expect_settled().await;
-
+    let mut watched = plain().await;
     fs::write(&watched.path, "").unwrap();
     // A wait longer than the quiet time and shorter than the poll: the emptiness was seen, and has its grace.
     let grace = Duration::from_millis(300)..Duration::from_secs(3);
-    while !grace.contains(&bounded(waits.recv()).await.unwrap()) {}
+    while !grace.contains(&bounded(watched.waits.recv()).await.unwrap()) {}
     assert!(watched.reloads.try_recv().is_err());
     fs::write(&watched.path, text("b")).unwrap();
     watched.expect_new("b").await;

@@ -1,0 +1,303 @@
+//! The parts that everything which acts is made of: the lock, the store's writer, the vault, the connections ready to read.
+//! The agent holds them while it runs; a command that acts alone holds them while it acts. It decides nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Clock;
+use crate::config::{Config, Connection as Wanted, Profile as ConfigProfile, Provider as Kind};
+use crate::entropy::Entropy;
+use crate::http::{NetOptions, NetTransport, Transport};
+use crate::paths::Paths;
+use crate::problem::{self, Result};
+use crate::providers::{self, Provider};
+use crate::store::{Account, Lock, Store, StoreHandle, Upsert};
+use crate::stream::{Profile, Projection, Tokens};
+use crate::sync::{Caller, Connection, Keys, Line, Progress};
+use crate::vault::{KeyFile, Origin, Secret, TokenKey, Vault};
+
+/// The version of the key that makes tokens.
+const TOKEN_VERSION: u32 = 1;
+
+/// The seams that a whole agent is started with.
+#[derive(Clone)]
+pub struct Seams {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// The way to the network; `None`: the real one, made for each connection as it is configured.
+    pub transport: Option<Arc<dyn Transport>>,
+}
+
+/// What acting needs.
+pub struct Parts {
+    /// Time and chance.
+    pub seams: Seams,
+    /// Where things lie.
+    pub paths: Paths,
+    /// The way to the writer.
+    pub store: StoreHandle,
+    /// The store's own name.
+    pub store_uuid: String,
+    /// The store's file.
+    pub store_path: std::path::PathBuf,
+    vault: Arc<Mutex<Vault>>,
+    config: Mutex<Arc<Config>>,
+    ready: Mutex<BTreeMap<String, (Wanted, Arc<Connection>)>>,
+    _lock: Lock,
+}
+
+impl Parts {
+    /// Takes the lock and opens store and vault; makes what is not there yet.
+    pub fn open(paths: Paths, config: Arc<Config>, seams: Seams) -> Result<Self> {
+        make_folder(&paths.data_dir)?;
+        let lock = Lock::take(&paths.lock())?;
+        let vault = open_vault(&paths, &*seams.entropy)?;
+        let store_path = paths.store(config.store.path.as_deref());
+        if let Some(folder) = store_path.parent() {
+            make_folder(folder)?;
+        }
+        let store = Store::open(&store_path, &providers::schema()?, None, &*seams.entropy)?;
+        let store_uuid = store.uuid()?;
+        Ok(Self {
+            seams,
+            paths,
+            store: StoreHandle::thread(store),
+            store_uuid,
+            store_path,
+            vault: Arc::new(Mutex::new(vault)),
+            config: Mutex::new(config),
+            ready: Mutex::default(),
+            _lock: lock,
+        })
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another configuration into force. Connections are made ready anew when they are next used.
+    pub fn set_config(&self, config: Arc<Config>) {
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// The vault, for as long as the guard is held.
+    pub fn vault(&self) -> MutexGuard<'_, Vault> {
+        self.vault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The table of a connection in the configuration.
+    pub fn wanted(&self, name: &str) -> Result<Wanted> {
+        let config = self.config();
+        config.connections.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = config.connections.keys().map(String::as_str).collect();
+            problem::NO_CONNECTION.with(format!(
+                "{name} (there are: {})",
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+            ))
+        })
+    }
+
+    /// The account of a connection, made when its name is new.
+    pub async fn account(&self, name: &str) -> Result<Account> {
+        let provider = provider_of(&self.wanted(name)?)?.name;
+        let (name, now, entropy) = (name.to_owned(), self.seams.clock.wall_ms(), self.seams.entropy.clone());
+        let account = self.store.run(move |store| store.ensure_account(&name, provider, now, &*entropy)).await?;
+        if account.provider != provider {
+            return Err(problem::CONNECTION_PROVIDER.with(format!("{}, not {provider}", account.provider)));
+        }
+        Ok(account)
+    }
+
+    /// A connection, ready to read with the key of the vault. Made once and kept until its configuration changes.
+    pub async fn connection(&self, name: &str) -> Result<Arc<Connection>> {
+        let wanted = self.wanted(name)?;
+        {
+            let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((same, connection)) = ready.get(name)
+                && *same == wanted
+            {
+                return Ok(connection.clone());
+            }
+        }
+        let account = self.account(name).await?;
+        let keys = Arc::new(VaultKeys {
+            connection: name.to_owned(),
+            vault: self.vault.clone(),
+            account: account.uuid.clone(),
+            field: field(wanted.keys().first().copied().unwrap_or(crate::config::DEFAULT_KEY)),
+            origin: Origin::parse(wanted.base_url.origin())?,
+        });
+        let connection = Arc::new(self.make(name, &wanted, &account, keys)?);
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.insert(name.to_owned(), (wanted, connection.clone()));
+        Ok(connection)
+    }
+
+    /// Forgets a connection that was made ready (its key or its name changed).
+    pub fn unready(&self, name: &str) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Forgets all of them (what is stored changed).
+    pub fn unready_all(&self) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// A connection with whatever keys are given: a candidate key is tried this way before it is sealed.
+    pub fn make(&self, name: &str, wanted: &Wanted, account: &Account, keys: Arc<dyn Keys>) -> Result<Connection> {
+        let provider = provider_of(wanted)?;
+        let transport = self.transport(wanted)?;
+        let (clock, entropy) = (self.seams.clock.clone(), self.seams.entropy.clone());
+        let base_url = wanted.base_url.to_string().trim_end_matches('/').to_owned();
+        let caller =
+            Caller::new(provider, base_url, (transport, keys), (clock.clone(), entropy), wanted.requests_per_second);
+        Ok(Connection {
+            name: name.to_owned(),
+            account: account.account,
+            provider,
+            start: wanted.start_ms(),
+            caller,
+            store: self.store.clone(),
+            clock,
+            lines: self.lines(wanted, provider, account)?,
+            progress: Arc::new(Progress::default()),
+            reads: tokio::sync::Mutex::new((0, 0)),
+            busy: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    fn lines(&self, wanted: &Wanted, provider: &'static Provider, account: &Account) -> Result<Vec<Arc<Line>>> {
+        let config = self.config();
+        let tokens: Arc<dyn Tokens> = Arc::new(VaultTokens(self.vault().token_key(TOKEN_VERSION)?));
+        let profile = match config.privacy.local {
+            ConfigProfile::Strict => Profile::Strict,
+            ConfigProfile::Standard => Profile::Standard,
+            ConfigProfile::Finance => Profile::Finance,
+        };
+        let chosen = |name: &str| wanted.streams.as_ref().is_none_or(|list| list.iter().any(|one| one == name));
+        check_streams(wanted)?;
+        let line = |stream: &'static providers::Stream| {
+            let declaration = stream.declaration()?;
+            let keys = &config.privacy.metadata_keys;
+            let projection = Projection::new(&declaration, profile, tokens.clone(), provider.exponent, keys);
+            let clock = declaration.main().column(stream.clock.0).and_then(|column| projection.cell_of(column));
+            let clock_cell = clock
+                .ok_or_else(|| problem::DECLARATION.with(format!("{}: no column {}", stream.file, stream.clock.0)))?;
+            let upsert = Arc::new(Upsert::new(account.account, &declaration, &projection));
+            Ok(Arc::new(Line { stream, projection, upsert, clock_cell, size: AtomicI64::new(0) }))
+        };
+        provider.streams.iter().filter(|stream| chosen(stream.name)).map(line).collect()
+    }
+
+    fn transport(&self, wanted: &Wanted) -> Result<Arc<dyn Transport>> {
+        if let Some(transport) = &self.seams.transport {
+            return Ok(transport.clone());
+        }
+        let options = NetOptions {
+            ca_file: wanted.ca_file.clone(),
+            proxy: wanted.proxy.as_ref().map(ToString::to_string),
+            plain: wanted.base_url.origin().starts_with("http://"),
+        };
+        Ok(Arc::new(NetTransport::new(&options)?))
+    }
+
+    /// Lets the writer finish and closes the store in order.
+    pub async fn close(self) -> Result<()> {
+        drop(self.ready);
+        self.store.close().await
+    }
+}
+
+/// The provider of a connection's table.
+pub fn provider_of(wanted: &Wanted) -> Result<&'static Provider> {
+    let name = match &wanted.provider {
+        Kind::Stripe { .. } => "stripe",
+        Kind::Checkoutcom(_) => "checkoutcom",
+    };
+    providers::find(name).ok_or_else(|| problem::NO_CONNECTION.with(name))
+}
+
+/// Whether every stream that the configuration names exists.
+pub fn check_streams(wanted: &Wanted) -> Result<()> {
+    let provider = provider_of(wanted)?;
+    let Some(odd) = wanted.streams.iter().flatten().find(|name| provider.stream(name).is_none()) else { return Ok(()) };
+    let known: Vec<&str> = provider.streams.iter().map(|stream| stream.name).collect();
+    Err(problem::SYNC_NO_STREAM.with(format!("{odd} ({} has: {})", provider.name, known.join(", "))))
+}
+
+/// The vault's name for a connection's key.
+pub fn field(key: &str) -> String {
+    format!("key/{key}")
+}
+
+/// Opens the vault; on a machine without one makes it and its key file.
+fn open_vault(paths: &Paths, entropy: &dyn Entropy) -> Result<Vault> {
+    let (vault, key) = (paths.vault(), paths.vault_key());
+    if vault.exists() {
+        return Vault::open(&vault, KeyFile::load(&key)?);
+    }
+    let kek = if key.exists() {
+        KeyFile::load(&key)?
+    } else {
+        if let Some(folder) = key.parent() {
+            make_folder(folder)?;
+        }
+        KeyFile::create(&key, entropy)?
+    };
+    Vault::create(&vault, kek, entropy)
+}
+
+/// Makes a folder for the owner alone when it is not there; one that is there keeps its rights.
+pub fn make_folder(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(path)
+        .map_err(|error| problem::AGENT_DIRECTORY.with(format!("{} ({})", path.display(), error.kind())))
+}
+
+/// Lends a connection's key out of the vault, for its origin only.
+struct VaultKeys {
+    /// For words: the account's own name means nothing to a person.
+    connection: String,
+    vault: Arc<Mutex<Vault>>,
+    account: String,
+    field: String,
+    origin: Origin,
+}
+
+impl Keys for VaultKeys {
+    fn lend(&self) -> Result<Arc<Secret>> {
+        let vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
+        vault.lend(&self.account, &self.field, &self.origin).map(Arc::new).map_err(|problem| {
+            if problem.is(&problem::VAULT_NO_KEY) { problem::VAULT_NO_KEY.with(&self.connection) } else { problem }
+        })
+    }
+}
+
+/// A key that is not sealed yet.
+pub struct Candidate(pub Arc<Secret>);
+
+impl Keys for Candidate {
+    fn lend(&self) -> Result<Arc<Secret>> {
+        Ok(self.0.clone())
+    }
+}
+
+struct VaultTokens(TokenKey);
+
+impl Tokens for VaultTokens {
+    fn token(&self, scope: &str, value: &str, out: &mut String) {
+        self.0.write_token(scope, value, out);
+    }
+}

@@ -1,0 +1,52 @@
+//! `check` and `plan`: is the file valid, and what would it change.
+
+use serde_json::json;
+
+use super::Context;
+use crate::config;
+use crate::problem::{Exit, Result};
+
+/// Check the configuration file.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// What the file would change.
+#[derive(clap::Args)]
+pub struct PlanArgs {}
+
+pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
+    let config = context.config()?;
+    let paths = context.paths()?;
+    let connections: Vec<_> = config
+        .connections
+        .iter()
+        .map(|(name, wanted)| {
+            let settings: serde_json::Map<_, _> =
+                wanted.settings().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+            json!({"connection": name, "settings": settings})
+        })
+        .collect();
+    for wanted in config.connections.values() {
+        crate::agent::parts::check_streams(wanted)?;
+    }
+    context.out.facts("check", json!({"file": paths.config_file, "connections": connections}));
+    context.out.line(format!("{} is valid: {} connection(s).", paths.config_file.display(), connections.len()));
+    Ok(Exit::Fine)
+}
+
+pub(super) fn plan(context: &Context, _: &PlanArgs) -> Result<Exit> {
+    let new = context.config()?;
+    let last_good = context.paths()?.last_good();
+    let old = config::load(&last_good).ok();
+    let Some(old) = old else {
+        context.out.facts("plan", json!({"in_force": false}));
+        context.out.line("No configuration has been in force yet: everything in the file would be started.");
+        return Ok(Exit::Fine);
+    };
+    let plan = config::plan(&old, &new);
+    context
+        .out
+        .facts("plan", json!({"in_force": true, "changes": plan.to_string(), "needs_restart": plan.needs_restart()}));
+    context.out.line(if plan.is_empty() { "Nothing would change.".to_owned() } else { plan.to_string() });
+    Ok(Exit::Fine)
+}

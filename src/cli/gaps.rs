@@ -1,0 +1,39 @@
+//! `gaps`: the time that was not walked whole, and why.
+
+use serde_json::json;
+
+use super::status::{Known, known};
+use super::{Context, table};
+use crate::problem::{Exit, Result};
+
+/// Windows that were not walked whole.
+#[derive(clap::Args)]
+pub struct Args {}
+
+pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
+    let reader = context.reader()?;
+    let config = context.config()?;
+    let mut gaps = Vec::new();
+    for Known { connection, stream, missing, .. } in known(&reader, &config)? {
+        for (from, to, reason) in missing {
+            gaps.push((connection.clone(), stream.clone(), from, to, reason));
+        }
+    }
+    let facts: Vec<_> = gaps
+        .iter()
+        .map(|(connection, stream, from, to, reason)| json!({"connection": connection, "stream": stream, "from_at": from, "to_at": to, "reason": reason}))
+        .collect();
+    context.out.facts("gaps", json!({"gaps": facts}));
+    if gaps.is_empty() {
+        context.out.line("No gaps: every stream was walked whole up to its horizon.");
+        return Ok(Exit::Fine);
+    }
+    let rows: Vec<Vec<String>> = gaps
+        .into_iter()
+        .map(|(connection, stream, from, to, reason)| {
+            vec![connection, stream, table::moment(from), table::moment(to), reason]
+        })
+        .collect();
+    context.out.line(table::aligned(&["connection", "stream", "from", "to", "why"], &rows));
+    Ok(Exit::Problem)
+}

@@ -1,0 +1,234 @@
+//! `status`: what is known up to when, what stands in the way, what waits to leave. Reads the store; works with and without
+//! a running agent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::context::block_on;
+use super::{Context, table};
+use crate::agent::control::Client;
+use crate::config::{self, Config};
+use crate::problem::{self, Exit, Problem, Result};
+use crate::providers;
+use crate::store::{Reader, WindowState};
+use crate::sync::{Horizon, horizon, missing};
+
+/// Connections, streams, horizons, problems.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Look again every two seconds until interrupted
+    #[arg(long)]
+    watch: bool,
+}
+
+/// What is known of one stream.
+pub(super) struct Known {
+    pub(super) connection: String,
+    pub(super) stream: String,
+    pub(super) rows: i64,
+    pub(super) rejected: i64,
+    pub(super) horizon: Horizon,
+    /// Time before the end of the newest walk that was not walked whole, and why.
+    pub(super) missing: Vec<(i64, i64, String)>,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
+    loop {
+        let exit = once(context)?;
+        if !args.watch {
+            return Ok(exit);
+        }
+        let clock = context.clock.clone();
+        block_on(async move {
+            clock.sleep(Duration::from_secs(2)).await;
+            Ok(())
+        })?;
+        context.out.raw(b"\x1b[2J\x1b[H");
+    }
+}
+
+/// Everything that is shown, gathered once for both ways of showing it.
+struct Facts {
+    running: bool,
+    streams: Vec<Known>,
+    problems: Vec<Value>,
+    generation: Value,
+    refused: Option<Problem>,
+    /// By connection: requests of the last 30 days.
+    reads: Value,
+    /// Batches that wait to be sent, and that are held.
+    outbox: Option<(i64, i64)>,
+    store_bytes: u64,
+    wal_bytes: u64,
+}
+
+fn gather(context: &Context) -> Result<Facts> {
+    let paths = context.paths()?;
+    let running = block_on(async { Ok(Client::connect(&paths.socket()).await.ok().flatten().is_some()) })?;
+    let file = context.config();
+    // Beside a broken file the last good configuration is what is in force.
+    let (config, refused) = match file {
+        Ok(config) => (Some(config), None),
+        Err(problem) => (config::load(&paths.last_good()).ok().map(Arc::new), Some(problem)),
+    };
+    let reader = context.reader()?;
+    let streams = config.as_ref().map(|config| known(&reader, config)).transpose()?.unwrap_or_default();
+    let sql = "SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1";
+    let generation = table::objects(&reader.table(sql)?).get(0).cloned().unwrap_or_default();
+    let since = context.clock.wall_ms() - 30 * 86_400_000;
+    let sql = format!(
+        "SELECT a.connection, sum(r.requests) AS reads FROM runs r JOIN accounts a USING (account)
+         WHERE r.started_at >= {since} AND a.connection IS NOT NULL GROUP BY 1 ORDER BY 1"
+    );
+    let reads = table::objects(&reader.table(&sql)?);
+    let store = paths.store(config.as_ref().and_then(|config| config.store.path.as_deref()));
+    let size = |suffix: &str| {
+        let mut path = store.clone().into_os_string();
+        path.push(suffix);
+        std::fs::metadata(path).map_or(0, |meta| meta.len())
+    };
+    Ok(Facts {
+        running,
+        streams,
+        problems: problems(&reader)?,
+        generation,
+        refused,
+        reads,
+        outbox: super::egress::outbox(context, &reader)?.map(|outbox| outbox.waiting()).transpose()?,
+        store_bytes: size(""),
+        wal_bytes: size("-wal"),
+    })
+}
+
+fn once(context: &Context) -> Result<Exit> {
+    let facts = gather(context)?;
+    context.out.facts(
+        "status",
+        json!({
+            "agent_running": facts.running,
+            "streams": facts.streams.iter().map(fact).collect::<Vec<_>>(),
+            "problems": facts.problems,
+            "configuration": facts.generation,
+            "configuration_problem": facts.refused.as_ref().map(crate::agent::request::words),
+            "reads_30_days": facts.reads,
+            "outbox": facts.outbox.map(|(waiting, held)| json!({"waiting": waiting, "held": held})),
+            "store_bytes": facts.store_bytes, "wal_bytes": facts.wal_bytes,
+        }),
+    );
+    print(context, &facts);
+    Ok(if facts.problems.is_empty() && facts.refused.is_none() { Exit::Fine } else { Exit::Problem })
+}
+
+fn print(context: &Context, facts: &Facts) {
+    let say = |text: String| context.out.line(text);
+    let running = if facts.running { "running" } else { "not running" };
+    say(format!("agent: {running}   store: {:.1} MB (log {:.1} MB)", mb(facts.store_bytes), mb(facts.wal_bytes)));
+    if let Some(number) = facts.generation["generation"].as_i64() {
+        let at = facts.generation["loaded_at"].as_i64().map(table::moment).unwrap_or_default();
+        say(format!(
+            "configuration: generation {number} {} at {at}",
+            facts.generation["outcome"].as_str().unwrap_or_default()
+        ));
+    }
+    if let Some(problem) = &facts.refused {
+        say(format!("configuration file: {problem}"));
+        say("  the last good one stays in force".to_owned());
+    }
+    for one in facts.reads.as_array().into_iter().flatten() {
+        say(format!("reads of the last 30 days: {} {}", one["connection"].as_str().unwrap_or_default(), one["reads"]));
+    }
+    if let Some((waiting, held)) = facts.outbox {
+        say(format!("outbox: {waiting} waiting, {held} held"));
+    }
+    let rows: Vec<Vec<String>> = facts.streams.iter().map(row).collect();
+    let columns = ["connection", "stream", "rows", "listed up to", "from", "settled up to", "rejected", "gaps"];
+    say(table::aligned(&columns, &rows));
+    for problem in &facts.problems {
+        let text = |key: &str| problem[key].as_str();
+        let place: Vec<&str> = [text("connection"), text("stream")].into_iter().flatten().collect();
+        let place = if place.is_empty() { "agent".to_owned() } else { place.join(" ") };
+        say(format!("\n{place}: {}", super::sync::words(problem)));
+    }
+}
+
+fn mb(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn fact(known: &Known) -> Value {
+    json!({
+        "connection": known.connection, "stream": known.stream, "rows": known.rows, "rejected": known.rejected,
+        "listed_from": known.horizon.listed_from, "listed_to": known.horizon.listed_to,
+        "settled_to": known.horizon.settled_to, "changed_to": null, "gaps": known.missing.len(),
+    })
+}
+
+fn row(known: &Known) -> Vec<String> {
+    let at = |ms: Option<i64>| ms.map(table::moment).unwrap_or_else(|| "-".to_owned());
+    vec![
+        known.connection.clone(),
+        known.stream.clone(),
+        known.rows.to_string(),
+        at(known.horizon.listed_to),
+        at(known.horizon.listed_from),
+        at(known.horizon.settled_to),
+        known.rejected.to_string(),
+        known.missing.len().to_string(),
+    ]
+}
+
+/// What the store knows of every configured stream.
+pub(super) fn known(reader: &Reader, config: &Config) -> Result<Vec<Known>> {
+    let mut all = Vec::new();
+    for account in reader.accounts()? {
+        let Some(connection) = account.connection.clone() else { continue };
+        let Some(wanted) = config.connections.get(&connection) else { continue };
+        let Some(provider) = providers::find(&account.provider) else { continue };
+        for stream in provider.streams {
+            if wanted.streams.as_ref().is_some_and(|names| !names.iter().any(|name| name == stream.name)) {
+                continue;
+            }
+            let table = provider.table(stream);
+            let hash = stream.declaration()?.hash;
+            let windows = reader.windows(account.account, &table)?;
+            let number = |sql: String| Ok::<_, problem::Problem>(reader.table(&sql)?.rows[0][0].int().unwrap_or(0));
+            let rows = number(format!("SELECT count(*) FROM {table} WHERE account = {}", account.account))?;
+            let rejected = number(format!(
+                "SELECT count(*) FROM rejected WHERE stream = '{table}' AND account = {}",
+                account.account
+            ))?;
+            let gaps = missing(&windows, wanted.start_ms(), &hash).into_iter().map(|(from, to)| {
+                let gap = windows.iter().find(|w| w.state == WindowState::Gap && w.from_at < to && w.to_at > from);
+                (from, to, if gap.is_some() { "one second holds too much" } else { "not read yet" }.to_owned())
+            });
+            all.push(Known {
+                connection: connection.clone(),
+                stream: stream.name.to_owned(),
+                rows,
+                rejected,
+                horizon: horizon(&windows, wanted.start_ms(), &hash),
+                missing: gaps.collect(),
+            });
+        }
+    }
+    Ok(all)
+}
+
+fn problems(reader: &Reader) -> Result<Vec<Value>> {
+    let sql = "SELECT a.connection, p.stream, p.code, p.detail, p.first_at, p.last_at, p.times FROM problems p
+        LEFT JOIN accounts a USING (account) WHERE p.cleared_at IS NULL ORDER BY p.first_at";
+    let mut found = table::objects(&reader.table(sql)?);
+    let list = found.as_array_mut().map(std::mem::take).unwrap_or_default();
+    Ok(list
+        .into_iter()
+        .map(|mut one| {
+            if let Some(entry) = one["code"].as_str().and_then(problem::find) {
+                one["title"] = entry.title.into();
+                one["advice"] = entry.advice.into();
+            }
+            one
+        })
+        .collect())
+}

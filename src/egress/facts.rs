@@ -1,0 +1,59 @@
+//! Reads events from the store through the contract view `payment_attempts`, and turns them into what the gate takes: codes,
+//! keyed marks and tokens. Reading only. No id, token or other text goes further than the gate.
+//!
+//! The view: `account` INTEGER, `provider` TEXT (`stripe` | `checkoutcom`), `attempt_id` TEXT, `attempted_at` INTEGER (UTC
+//! ms), `outcome` TEXT, `method` TEXT (`card` or other), `scheme`, `funding`, `card_token`, `payer_token` TEXT.
+
+use ring::hmac;
+use rusqlite::Connection;
+
+use super::gate::{Event, Mark};
+use super::wire::{Codes, Funding, Outcome, Provider, Scheme};
+use crate::problem::{EGRESS_FACT, Problem, Result};
+
+const ATTEMPTS: &str = "SELECT account, attempt_id, attempted_at, provider, outcome, scheme, funding, card_token, \
+     payer_token FROM payment_attempts WHERE method = 'card' AND attempted_at >= ?1 AND attempted_at < ?2";
+
+/// Hands every card attempt of `[from_ms, until_ms)` to `take`, with its moment (UTC ms), in no particular order.
+pub(super) fn attempts(
+    store: &Connection,
+    key: &hmac::Key,
+    from_ms: i64,
+    until_ms: i64,
+    mut take: impl FnMut(i64, Event) -> Result<()>,
+) -> Result<()> {
+    let mut statement = store.prepare_cached(ATTEMPTS).map_err(broken)?;
+    let mut rows = statement.query([from_ms, until_ms]).map_err(broken)?;
+    while let Some(row) = rows.next().map_err(broken)? {
+        let account: i64 = row.get(0).map_err(broken)?;
+        let text = |column: usize| row.get_ref(column).ok().and_then(|value| value.as_str_or_null().ok().flatten());
+        let id = text(1).ok_or_else(|| EGRESS_FACT.with("an attempt has no id"))?;
+        let mark = mark(key, account, id);
+        let token = |column| text(column).filter(|token| !token.is_empty()).map(Box::from);
+        let codes = Codes {
+            provider: Provider::classify(text(3).unwrap_or_default()),
+            outcome: Outcome::classify(text(4).unwrap_or_default()),
+            scheme: Scheme::classify(text(5).unwrap_or_default()),
+            funding: Funding::classify(text(6).unwrap_or_default()),
+        };
+        take(row.get(2).map_err(broken)?, Event { mark, account, codes, card: token(7), payer: token(8) })?;
+    }
+    Ok(())
+}
+
+/// The keyed id of an attempt: says nothing to anyone without the key.
+fn mark(key: &hmac::Key, account: i64, id: &str) -> Mark {
+    let mut message = account.to_be_bytes().to_vec();
+    message.extend_from_slice(id.as_bytes());
+    let mut mark = Mark::default();
+    mark.copy_from_slice(&hmac::sign(key, &message).as_ref()[..16]);
+    mark
+}
+
+/// The text of an SQLite error can quote SQL and values: only its code is told.
+fn broken(error: rusqlite::Error) -> Problem {
+    match error.sqlite_error_code() {
+        Some(code) => EGRESS_FACT.with(format_args!("SQLite says {code:?}")),
+        None => EGRESS_FACT.with("a column is missing or of another type"),
+    }
+}

@@ -1,0 +1,262 @@
+//! The courier: what it sends, what it believes, when it waits, when it stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use counterfoil::egress::sign::{Target, base64, enrolment_message, is_request_signed};
+use counterfoil::egress::wire::DAY_MS;
+use counterfoil::egress::{Courier, Ed25519Signer, Mode, Pass, Reply, SendFailure, Signer as _};
+use counterfoil::entropy::SeededEntropy;
+use counterfoil::problem;
+
+use super::support::{Attempt, Rig, attempt, due, monday, raw, receipt, run, signer, store, upstream};
+
+/// Consent, and three released days: numbers 1 to 3.
+fn three() -> Rig {
+    let mut rig = Rig::accepted();
+    let mut attempts: Vec<Attempt> = (0..12).map(|n| attempt(n, monday(), n)).collect();
+    attempts.extend((12..30).map(|n| attempt(n, monday().next(), n)));
+    assert_eq!(rig.release(&store(&attempts), due(monday().next().next())).unwrap(), [1, 2, 3]);
+    rig
+}
+
+fn pass(rig: &mut Rig, mode: Mode) -> Pass {
+    let mut courier = rig.courier();
+    run(courier.pass(&mut rig.outbox, &upstream(mode))).unwrap()
+}
+
+fn state(rig: &Rig, seq: i64) -> String {
+    rig.outbox.show(seq).unwrap().batch.state
+}
+
+fn codes(pass: &Pass) -> Vec<&'static str> {
+    pass.problems.iter().map(problem::Problem::code).collect()
+}
+
+#[test]
+fn batches_go_in_order_signed_and_are_done_with_a_receipt() {
+    let mut rig = three();
+    let done = pass(&mut rig, Mode::On);
+    assert_eq!((done.acknowledged, done.retry_in, done.problems.len()), (vec![1, 2, 3], None, 0));
+    for (request, seq) in rig.sender.batches().iter().zip(1..) {
+        let path = format!("/v1/installs/install-1/batches/{seq}");
+        assert_eq!((request.method(), request.url()), ("PUT", format!("https://receiver.example{path}").as_str()));
+        assert_eq!(request.body(), rig.outbox.show(seq).unwrap().bytes);
+        let names: Vec<&str> = request.headers().iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["content-type", "content-digest", "signature-input", "signature", "user-agent"]);
+        let header = |name: &str| request.headers().iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
+        let target = Target { method: "PUT", authority: "receiver.example", path: &path };
+        assert!(is_request_signed(&signer().public_key(), target, header, request.body()));
+        let shown = rig.outbox.show(seq).unwrap();
+        assert_eq!((shown.batch.state.as_str(), shown.batch.attempts), ("acknowledged", 1));
+        assert!(shown.batch.receipt.is_some());
+        let history: Vec<_> = shown.history.iter().map(|h| (h.event.as_str(), h.status)).collect();
+        assert_eq!(history, [("released", None), ("sent", None), ("acknowledged", Some(201))]);
+    }
+    assert!(pass(&mut rig, Mode::On).acknowledged.is_empty());
+    assert_eq!(rig.sender.batches().len(), 3);
+}
+
+#[test]
+fn an_unknown_outcome_means_the_same_bytes_again() {
+    let mut rig = three();
+    rig.sender.then(Err(SendFailure::Cut));
+    let cut = pass(&mut rig, Mode::On);
+    assert_eq!((codes(&cut), state(&rig, 1).as_str()), (vec!["egress.unreachable"], "sent"));
+    assert!(cut.retry_in.is_some());
+    rig.sender.then_status(500);
+    assert_eq!(codes(&pass(&mut rig, Mode::On)), ["egress.answer"]);
+    rig.sender.then_status(302);
+    assert_eq!(codes(&pass(&mut rig, Mode::On)), ["egress.answer"]);
+    assert_eq!(pass(&mut rig, Mode::On).acknowledged, [1, 2, 3]);
+    let sent = rig.sender.batches();
+    assert_eq!(sent.len(), 6);
+    assert!(
+        sent[..4].iter().all(|request| *request == sent[0]),
+        "with the clock still, even the signature is the same"
+    );
+    assert_eq!(rig.outbox.show(1).unwrap().batch.attempts, 4);
+}
+
+#[test]
+fn a_success_without_the_pinned_keys_receipt_is_none() {
+    let body = |rig: &Rig, seq| rig.outbox.show(seq).unwrap().bytes;
+    let pinned = || Ed25519Signer::from_seed(&[9; 32]);
+    let mut rig = three();
+    let first = body(&rig, 1);
+    let text = String::from_utf8(receipt(&pinned(), "install-1", 1, &first).body).unwrap();
+    let answers = [
+        Reply { status: 200, ..Reply::default() },
+        Reply { status: 200, body: b"<html>Welcome to the hotel</html>".to_vec(), ..Reply::default() },
+        receipt(&Ed25519Signer::from_seed(&[8; 32]), "install-1", 1, &first),
+        receipt(&pinned(), "install-2", 1, &first),
+        receipt(&pinned(), "install-1", 2, &first),
+        receipt(&pinned(), "install-1", 1, &body(&rig, 2)),
+        Reply { status: 200, body: text.replace("}", ",\"more\":1}").into_bytes(), ..Reply::default() },
+    ];
+    for answer in answers {
+        rig.sender.then(Ok(answer));
+        let refused = pass(&mut rig, Mode::On);
+        assert_eq!((codes(&refused), refused.acknowledged), (vec!["egress.receipt"], vec![]));
+        assert_eq!(state(&rig, 1), "sent");
+    }
+    rig.sender.then(Ok(Reply { status: 200, body: text.into_bytes(), ..Reply::default() }));
+    assert_eq!(pass(&mut rig, Mode::On).acknowledged, [1, 2, 3]);
+}
+
+#[test]
+fn a_poisoned_batch_is_parked_and_the_others_go_on() {
+    for status in [400, 413, 422] {
+        let mut rig = three();
+        rig.sender.then_status(status);
+        let done = pass(&mut rig, Mode::On);
+        assert_eq!((done.rejected.as_slice(), done.acknowledged.as_slice()), (&[1][..], &[2, 3][..]));
+        assert_eq!((codes(&done), state(&rig, 1).as_str()), (vec!["egress.rejected"], "rejected"));
+        assert!(pass(&mut rig, Mode::On).acknowledged.is_empty());
+    }
+}
+
+#[test]
+fn a_refusal_waits_and_a_conflict_or_a_farewell_stops_until_a_person_acts() {
+    for status in [401, 403] {
+        let mut rig = three();
+        rig.sender.then_status(status);
+        let refused = pass(&mut rig, Mode::On);
+        assert_eq!((codes(&refused), refused.acknowledged.len()), (vec!["egress.refused"], 0));
+        assert!(refused.retry_in >= Some(Duration::from_secs(3600)));
+        assert_eq!(rig.sender.batches().len(), 1);
+    }
+    for (status, entry, after, goes_on) in [
+        (409, &problem::EGRESS_CONFLICT, "rejected", [2, 3].as_slice()),
+        (410, &problem::EGRESS_GONE, "sent", &[1, 2, 3]),
+    ] {
+        let mut rig = three();
+        rig.sender.then_status(status);
+        let stopped = pass(&mut rig, Mode::On);
+        assert!(stopped.problems[0].is(entry));
+        assert_eq!((state(&rig, 1).as_str(), stopped.retry_in), (after, None));
+        let mut courier = rig.courier();
+        assert!(run(courier.pass(&mut rig.outbox, &upstream(Mode::On))).unwrap_err().is(entry));
+        assert_eq!(rig.sender.batches().len(), 1);
+        rig.outbox.resume().unwrap();
+        assert_eq!(pass(&mut rig, Mode::On).acknowledged, goes_on);
+    }
+}
+
+#[test]
+fn the_receiver_may_ask_to_wait_within_reason() {
+    let after = |status, value: &str| {
+        let mut rig = three();
+        let headers = vec![("retry-after".to_owned(), value.to_owned())];
+        rig.sender.then(Ok(Reply { status, headers, ..Reply::default() }));
+        let busy = pass(&mut rig, Mode::On);
+        assert_eq!(codes(&busy), ["egress.busy"]);
+        busy.retry_in.unwrap()
+    };
+    assert_eq!(after(429, "120"), Duration::from_secs(120));
+    // The rig's clock stands at the start of Monday, 16 November 2026.
+    assert_eq!(after(503, "Mon, 16 Nov 2026 00:05:00 GMT"), Duration::from_secs(300));
+    assert_eq!(after(503, "9999999999"), Duration::from_secs(24 * 3600));
+    assert!(after(429, "soon") <= Duration::from_secs(5));
+}
+
+#[test]
+fn the_wait_grows_with_failures_and_not_for_ever() {
+    let mut rig = three();
+    let mut courier = rig.courier();
+    let mut longest = Duration::ZERO;
+    for failures in 0..40u32 {
+        rig.sender.then(Err(SendFailure::Connect));
+        let wait = run(courier.pass(&mut rig.outbox, &upstream(Mode::On))).unwrap().retry_in.unwrap();
+        let most = Duration::from_secs((5u64 << failures.min(12)).min(3600));
+        assert!((Duration::from_secs(1)..=most).contains(&wait), "{failures}: {wait:?}");
+        longest = longest.max(wait);
+    }
+    assert!(longest > Duration::from_secs(1800));
+}
+
+#[test]
+fn bytes_that_changed_on_disk_are_not_sent() {
+    let edits = [
+        ("UPDATE outbox SET bytes = replace(bytes, '12', '13')", "egress.guard"), // a batch, but not the one released
+        ("UPDATE outbox SET bytes = replace(bytes, 'visa', 'ada@example.com')", "egress.guard"),
+        ("UPDATE outbox SET bytes = bytes || ' '", "egress.guard"),
+    ];
+    for (edit, code) in edits {
+        let mut rig = three();
+        raw(rig.path())
+            .execute_batch(&format!("{edit} WHERE seq = 1; UPDATE outbox SET bytes = CAST(bytes AS BLOB)"))
+            .unwrap();
+        let mut courier = rig.courier();
+        let refused = run(courier.pass(&mut rig.outbox, &upstream(Mode::On))).unwrap_err();
+        assert_eq!(refused.code(), code);
+        assert!(rig.sender.batches().is_empty());
+        assert!(rig.outbox.verify().unwrap_err().is(&problem::EGRESS_DAMAGED));
+    }
+}
+
+#[test]
+fn another_signing_key_needs_a_new_consent() {
+    let mut rig = three();
+    let other = Arc::new(Ed25519Signer::from_seed(&[1; 32]));
+    let mut courier = Courier::new(rig.sender.clone(), other, rig.clock.clone(), Arc::new(SeededEntropy::new(2)));
+    let refused = run(courier.pass(&mut rig.outbox, &upstream(Mode::On))).unwrap_err();
+    assert!(refused.is(&problem::EGRESS_CONSENT_CHANGED));
+    assert!(rig.sender.batches().is_empty());
+}
+
+#[test]
+fn in_mode_hold_a_batch_waits_a_day_unless_a_person_decides() {
+    let mut rig = three();
+    for mode in [Mode::Off, Mode::Local] {
+        assert!(pass(&mut rig, mode).acknowledged.is_empty());
+    }
+    let waiting = pass(&mut rig, Mode::Hold);
+    assert_eq!((waiting.acknowledged.len(), waiting.retry_in), (0, Some(Duration::from_secs(86_400))));
+    let clock = rig.clock.clone();
+    rig.outbox.approve(2, &*clock).unwrap();
+    rig.outbox.hold(3, &*clock).unwrap();
+    assert_eq!(pass(&mut rig, Mode::Hold).acknowledged, [2]);
+    rig.clock.advance(DAY_MS);
+    assert_eq!(pass(&mut rig, Mode::Hold).acknowledged, [1]);
+    assert_eq!(rig.outbox.waiting().unwrap(), (0, 1));
+    rig.clock.advance(DAY_MS);
+    assert!(pass(&mut rig, Mode::On).acknowledged.is_empty(), "a held batch stays, whatever the mode");
+    rig.outbox.approve(3, &*clock).unwrap();
+    assert_eq!(pass(&mut rig, Mode::Hold).acknowledged, [3]);
+    assert!(rig.outbox.hold(3, &*clock).unwrap_err().is(&problem::EGRESS_STATE));
+    assert!(rig.outbox.hold(9, &*clock).unwrap_err().is(&problem::EGRESS_NO_BATCH));
+}
+
+#[test]
+fn an_enrolment_that_the_receiver_did_not_sign_is_no_consent() {
+    let key = Ed25519Signer::from_seed(&[9; 32]);
+    let registry = counterfoil::egress::registry::hash();
+    let answer = |install: &str, public_key: [u8; 32], registry: [u8; 32], key_shown: [u8; 32]| {
+        let signature = base64(&key.sign(&enrolment_message(install, &key_shown, &public_key, &registry)));
+        let shown = base64(&key_shown);
+        format!(r#"{{"install":"{install}","receiver_key":"{shown}","signature":"{signature}"}}"#)
+    };
+    let ours = signer().public_key();
+    let good = answer("a-1", ours, registry, key.public_key());
+    let answers = [
+        (201, answer("a-1", [1; 32], registry, key.public_key())),
+        (201, answer("a-1", ours, [1; 32], key.public_key())),
+        (201, answer("a-1", ours, registry, ours)),
+        (201, answer("A/../1", ours, registry, key.public_key())),
+        (201, answer("", ours, registry, key.public_key())),
+        (201, good.replace("a-1", "a-2")),
+        (201, good.replace('}', ",\"more\":true}")),
+        (201, "<html></html>".to_owned()),
+        (403, good.clone()),
+        (302, good.clone()),
+    ];
+    let mut rig = Rig::unaccepted();
+    for (status, body) in answers {
+        rig.sender.then(Ok(Reply { status, body: body.clone().into_bytes(), ..Reply::default() }));
+        assert!(rig.accept().unwrap_err().is(&problem::EGRESS_ENROLMENT), "{status} {body}");
+        assert_eq!(rig.outbox.consent().unwrap(), None);
+    }
+    rig.sender.then(Ok(Reply { status: 201, body: good.into_bytes(), ..Reply::default() }));
+    assert_eq!(rig.accept().unwrap().install, "a-1");
+}
