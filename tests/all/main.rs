@@ -7,9 +7,12 @@ mod config;
 mod declarations;
 mod egress;
 mod http;
+#[cfg(debug_assertions)]
+mod kill;
 mod policy;
 mod sandbox;
 mod store;
 mod stream;
 mod sync;
+mod twin;
 mod vault;
