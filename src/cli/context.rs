@@ -53,6 +53,11 @@ impl Context {
         Reader::open(&paths.store(configured.as_deref()))
     }
 
+    /// Only the owner of the data directory acts in it: root becomes that owner first, before anything is read or opened.
+    pub fn become_owner(&self) -> Result<()> {
+        crate::service::account::become_owner(&self.paths()?.data_dir)
+    }
+
     /// Time and chance as they are.
     pub fn seams(&self) -> Seams {
         Seams { clock: self.clock.clone(), entropy: Arc::new(SystemEntropy), transport: None }

@@ -136,6 +136,10 @@ pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atomic
     let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
     let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
     let Some(first) = lines.first() else { return Ok(PassEnd::default()) };
+    // Without a key there is nothing to ask, stream by stream, for.
+    if let Err(problem) = of.caller.has_key() {
+        return all_failed(&of, &lines, &problem).await;
+    }
     if of.caller.provider_now().is_none()
         && let Err(problem) = probe(&of, first).await
         && of.caller.provider_now().is_none()

@@ -11,6 +11,7 @@ mod http;
 mod kill;
 mod policy;
 mod sandbox;
+mod service;
 mod store;
 mod stream;
 mod sync;
