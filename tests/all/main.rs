@@ -7,6 +7,7 @@ mod config;
 mod declarations;
 mod egress;
 mod http;
+mod judges;
 mod policy;
 mod sandbox;
 mod store;
