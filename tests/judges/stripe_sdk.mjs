@@ -41,7 +41,7 @@ for (const [name, service] of Object.entries(services)) {
   const whole = await all(service.list({ limit: 100 }), facts);
   seen.lists[name] = whole;
   // The SDK pages the other way when it is given the end of the list.
-  seen.backwards[name] = await all(service.list({ limit: 7, ending_before: whole.at(-1).id }), (one) => one.id);
+  seen.backwards[name] = await all(service.list({ limit: 60, ending_before: whole.at(-1).id }), (one) => one.id);
   const [first, until] = [whole.at(-1).at + 1, whole[0].at];
   const window = service.list({ limit: 100, created: { gte: first, lt: until } });
   seen.windows[name] = [first, until, await all(window, (one) => one.id)];
