@@ -7,6 +7,7 @@ mod config;
 mod declarations;
 mod egress;
 mod http;
+mod judges;
 #[cfg(debug_assertions)]
 mod kill;
 mod policy;
