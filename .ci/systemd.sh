@@ -95,7 +95,7 @@ prop() { x systemctl show counterfoil --property="$1" --value; }
 is() { local got; got=$(prop "$1"); echo "$1=$got"; [ "$got" = "$2" ]; }
 says() { local got; got=$(prop StatusText); echo "StatusText=$got"; grep -qiE "$1" <<<"$got"; }
 quiet() { ! says "$1"; }
-rights() { local got; got=$(x stat -c '%U:%G %a' "$1"); echo "$1 $got"; [ "$got" = "$2" ]; }
+rights() { local got; got=$(x stat -c '%U:%G %a' "$1"); echo "$1 $got"; [ "$got" = "$2 $3" ]; }
 answers() { local want=$1 got; shift; got=$("$@"); echo "$got"; [ "$got" = "$want" ]; }
 configure() { x tee /etc/counterfoil/counterfoil.toml >/dev/null; }
 generations() { x sqlite3 -readonly "$db" "SELECT count(*) FROM config_generations WHERE outcome = 'applied'"; }
@@ -166,12 +166,28 @@ reading() {
   fails "an outsider cannot list the data" bob ls /var/lib/counterfoil
 }
 reading
-fails "an analyst cannot command" ann counterfoil sync
-talk='use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => "/run/counterfoil/control.sock") or die "closed";
+refused_sync() { local got; got=$(ann counterfoil sync 2>&1) && return 1; echo "$got"; grep -qF '[agent.refused]' <<<"$got"; }
+holds "an analyst cannot command" refused_sync
+talk='use IO::Socket::UNIX; $SIG{PIPE} = "IGNORE"; my $s = IO::Socket::UNIX->new(Peer => "/run/counterfoil/control.sock") or die "closed";
   $s->print(qq({"do":"reload"}\n)); print scalar <$s>'
 refused() { local got; got=$(ann perl -e "$talk"); echo "$got"; grep -q '"code":"agent.refused"' <<<"$got"; }
 holds "... and is told so on the socket itself" refused
 fails "an outsider does not reach the socket" bob perl -e "$talk"
+
+echo "# watchdog"
+x mkdir -p /run/systemd/system/counterfoil.service.d
+printf '%s\n' '[Service]' WatchdogSec=3 | x tee /run/systemd/system/counterfoil.service.d/soon.conf >/dev/null
+x systemctl daemon-reload
+x systemctl restart counterfoil
+pid=$(prop MainPID)
+sleep 8
+holds "an idle agent shows that it lives" is MainPID "$pid"
+x kill -STOP "$pid"
+becomes "one that hangs is killed and started again" new_pid "$pid"
+becomes "... and ready" is ActiveState active
+x rm /run/systemd/system/counterfoil.service.d/soon.conf
+x systemctl daemon-reload
+x systemctl restart counterfoil
 
 echo "# kill, stop, refuse"
 pid=$(prop MainPID)
@@ -207,6 +223,20 @@ fails "... the unit is gone" x test -e /etc/systemd/system/counterfoil.service
 holds "... the data stays" x test -s "$db"
 holds "... with the key" x test -s /etc/counterfoil/vault.key
 holds "... and can be read" ann counterfoil query "$count"
+
+echo "# an installation that root began by hand"
+x rm -rf /etc/counterfoil /var/lib/counterfoil
+others() { local got; got=$(x find /etc/counterfoil /var/lib/counterfoil ! -user counterfoil); echo "$got"; [ -z "$got" ]; }
+holds "init by root" x counterfoil init
+holds "service install" x counterfoil service install
+holds "... it runs" is ActiveState active
+holds "... and owns everything" others
+good info | configure
+holds "root commands the agent" x counterfoil key list
+holds "service stop" x counterfoil service stop
+holds "root acts without the agent" x counterfoil connection rename main other
+holds "... as the owner of the data" others
+holds "service start" x counterfoil service start
 
 [ "$failed" = 0 ] || x journalctl -u counterfoil --no-pager | tail -40
 exit "$failed"

@@ -15,6 +15,7 @@ use crate::entropy::SystemEntropy;
 use crate::paths::{Overrides, Paths};
 use crate::problem::{self, Result};
 use crate::store::Reader;
+use crate::testpoint::clock_ahead;
 
 /// The common start of all verbs.
 pub struct Context {
@@ -29,7 +30,9 @@ pub struct Context {
 impl Context {
     pub(super) fn new(global: Global) -> Self {
         let out = Out { json: global.json, quiet: global.quiet };
-        Self { global, out, clock: Arc::new(SystemClock::new()) }
+        let clock = SystemClock::new();
+        clock.advance(clock_ahead());
+        Self { global, out, clock: Arc::new(clock) }
     }
 
     /// Where things lie.

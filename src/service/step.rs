@@ -241,6 +241,8 @@ fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     write().map_err(|error| misplaced(path, &error))
 }
 
+/// Makes the folder the account's own, and what is in it if it was somebody else's until now (root may have begun by
+/// hand). The content of a folder that is the account's already is left: root gives away nothing that the account put there.
 fn make_folder(path: &Path, mode: u32, account: Account) -> Result<()> {
     let make = || {
         match fs::create_dir(path) {
@@ -250,10 +252,25 @@ fn make_folder(path: &Path, mode: u32, account: Account) -> Result<()> {
         if !fs::symlink_metadata(path)?.is_dir() {
             return Err(ErrorKind::NotADirectory.into());
         }
+        if Account::owner(path).is_none_or(|owner| owner.uid != account.uid) {
+            own_content(path, account)?;
+        }
         own(path, account)?;
         set_mode(path, mode)
     };
     make().map_err(|error| misplaced(path, &error))
+}
+
+/// Everything below the folder; links themselves, not what they point at.
+fn own_content(folder: &Path, account: Account) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            own_content(&entry.path(), account)?;
+        }
+        own(&entry.path(), account)?;
+    }
+    Ok(())
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

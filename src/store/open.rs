@@ -86,6 +86,8 @@ impl Store {
         .doing("opening the store")?;
         let doing = "preparing the store";
         connection.busy_timeout(std::time::Duration::from_secs(5)).doing(doing)?;
+        // Keeps `-wal` and `-shm` when this connection ends: without them a reader that may not write the folder cannot open
+        // the file. What an orderly stop brings into the main file is brought there by `close`.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).doing(doing)?;
         // No pages: there was no file, or an empty one, or one whose creation was cut short and has just been taken back.
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).doing(doing)?;
@@ -94,7 +96,6 @@ impl Store {
         }
         judge_version(&connection)?;
         pragmas(&connection)?;
-        persist_wal(&connection)?;
         check_after_unclean_stop(&connection, path)?;
         connection.set_prepared_statement_cache_capacity(128);
         upgrade(&mut connection)?;
@@ -249,24 +250,6 @@ fn pragmas(connection: &Connection) -> Result<()> {
         connection.pragma_update(None, name, value).doing(doing)?;
     }
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).doing(doing).map(|_| ())
-}
-
-/// Keeps `-wal` and `-shm` after an orderly stop: without them a reader that may not write the folder cannot open the file.
-#[allow(unsafe_code)] // one file-control call that rusqlite does not wrap; the handle is alive and the argument is an int
-fn persist_wal(connection: &Connection) -> Result<()> {
-    let mut on: std::ffi::c_int = 1;
-    let code = unsafe {
-        rusqlite::ffi::sqlite3_file_control(
-            connection.handle(),
-            c"main".as_ptr(),
-            rusqlite::ffi::SQLITE_FCNTL_PERSIST_WAL,
-            (&raw mut on).cast(),
-        )
-    };
-    if code == rusqlite::ffi::SQLITE_OK {
-        return Ok(());
-    }
-    Err(problem::STORE_SQLITE.with(format!("keeping the log file (SQLite code {code})")))
 }
 
 /// Makes everything in one transaction of the rollback journal, before the log is switched on: so that mark and version stand

@@ -150,3 +150,35 @@ fn systemd_is_asked_and_told() {
     assert!(problem.is(&SERVICE_MANAGER));
     assert_eq!(problem.detail(), "systemctl enable --quiet counterfoil.service");
 }
+
+/// With a real second user, where there can be one.
+#[test]
+fn what_root_began_becomes_the_agents_and_nothing_else() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: only root can give files away");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    fs::create_dir_all(file("data").join("logs")).unwrap();
+    for name in ["outside", "data/vault", "data/logs/a"] {
+        fs::write(file(name), "").unwrap();
+        set_mode(&file(name), 0o600).unwrap();
+    }
+    std::os::unix::fs::symlink(file("outside"), file("data/link")).unwrap();
+    let system = Noted::default();
+    let agent = Account { uid: 65533, gid: 65532 };
+    system.account.set(Some(agent));
+    let step = Step::Folder { path: file("data"), mode: 0o2750 };
+    does(&step, &system);
+    for name in ["data", "data/vault", "data/logs", "data/logs/a", "data/link"] {
+        assert_eq!(Account::owner(&file(name)), Some(agent), "{name}");
+    }
+    assert_eq!(Account::owner(&file("outside")), Some(own_account()), "where a link points");
+    assert_eq!(mode_of(&file("data/vault")), Some(0o600));
+
+    // What is put into a folder that is the agent's is not given away.
+    fs::write(file("data/planted"), "").unwrap();
+    set_mode(&file("data"), 0o700).unwrap();
+    does(&step, &system);
+    assert_eq!(Account::owner(&file("data/planted")).map(|owner| owner.uid), Some(0));
+}

@@ -211,8 +211,8 @@ async fn another_user_is_refused_before_anything_is_read() {
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     }
     // The request never ends, so that an answer shows that it was not waited for.
-    let talk = "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; $s->print('{'); \
-                print scalar <$s>; print defined(<$s>) ? 'more' : 'end'";
+    let talk = "use IO::Socket::UNIX; $SIG{PIPE} = 'IGNORE'; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; \
+                $s->print('{'); print scalar <$s>; print defined(<$s>) ? 'more' : 'end'";
     let mut command = Command::new("perl");
     command.args(["-e", talk]).arg(agent.socket()).uid(65534).gid(65534);
     let Ok(spoken) = blocking(move || command.output()).await else {
