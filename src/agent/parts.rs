@@ -60,7 +60,7 @@ impl Parts {
         if let Some(folder) = store_path.parent() {
             make_folder(folder)?;
         }
-        let store = Store::open(&store_path, &providers::schema()?, None, &*seams.entropy)?;
+        let store = Store::open(&store_path, &super::schema()?, None, &*seams.entropy)?;
         let store_uuid = store.uuid()?;
         Ok(Self {
             seams,

@@ -80,7 +80,7 @@ impl Context {
 }
 
 /// Runs asynchronous work to its end on this thread.
-pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| problem::AGENT_RUNTIME.with(error.kind()))?;
     let result = runtime.block_on(work);

@@ -14,7 +14,7 @@ use crate::service::signals;
 
 /// Run the reference receiver.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Where it listens; loopback, behind whatever ends TLS for you
     #[arg(long, default_value = "127.0.0.1:4020")]
     listen: SocketAddr,

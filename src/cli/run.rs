@@ -17,7 +17,7 @@ use crate::service::signals;
 
 /// Run the agent in the foreground.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
 /// Speaks through the log; under systemd also to the service manager.
 struct Speaker {

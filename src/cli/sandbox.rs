@@ -13,7 +13,7 @@ use crate::service::signals;
 
 /// Run only the sandbox.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The same seed gives the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,

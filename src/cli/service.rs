@@ -8,7 +8,7 @@ use crate::service::install;
 
 /// Install, start and stop the system service.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     what: What,
 }

@@ -17,7 +17,7 @@ use crate::sync::{Horizon, horizon, missing};
 
 /// Connections, streams, horizons, problems.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Look again every two seconds until interrupted
     #[arg(long)]
     watch: bool,

@@ -8,7 +8,7 @@ use crate::problem::{Exit, Result};
 
 /// Read what is new, to completion.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// CONNECTION or CONNECTION/STREAM; all when none is named
     targets: Vec<String>,
 }

@@ -14,14 +14,14 @@ use counterfoil::store::Reader;
 use serde_json::{Value, json};
 
 /// A sandbox, a folder, and the parts of an agent that reads it.
-pub struct Rig {
+pub(crate) struct Rig {
     pub sandbox: Sandbox,
     pub clock: SystemClock,
     pub folder: tempfile::TempDir,
     pub parts: Parts,
 }
 
-pub fn options(clock: &SystemClock, charges: u64) -> Options {
+pub(crate) fn options(clock: &SystemClock, charges: u64) -> Options {
     let mut options = Options::new(Arc::new(clock.clone()));
     options.charges = charges;
     options.payments = charges / 4;
@@ -30,12 +30,12 @@ pub fn options(clock: &SystemClock, charges: u64) -> Options {
 }
 
 impl Rig {
-    pub async fn new(charges: u64) -> Self {
+    pub(crate) async fn new(charges: u64) -> Self {
         Self::over(charges, false).await
     }
 
     /// Over plain HTTP, or over TLS with the sandbox's own authority.
-    pub async fn over(charges: u64, tls: bool) -> Self {
+    pub(crate) async fn over(charges: u64, tls: bool) -> Self {
         let clock = SystemClock::new();
         let folder = tempfile::tempdir().unwrap();
         let mut options = options(&clock, charges);
@@ -65,21 +65,21 @@ impl Rig {
         perform(&self.parts, request, &|_| ()).await.unwrap();
     }
 
-    pub async fn sync(&self) -> Value {
+    pub(crate) async fn sync(&self) -> Value {
         perform(&self.parts, Request::Sync { targets: vec![] }, &|_| ()).await.unwrap()
     }
 
-    pub fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         Reader::open(&self.parts.store_path).unwrap()
     }
 
-    pub fn ids(&self, table: &str) -> Vec<String> {
+    pub(crate) fn ids(&self, table: &str) -> Vec<String> {
         let found = self.reader().table(&format!("SELECT id FROM {table} ORDER BY id")).unwrap();
         found.rows.iter().map(|row| row[0].str().unwrap().to_owned()).collect()
     }
 
     /// Ids of all that was made before this moment (milliseconds) and visible by `visible_by`.
-    pub fn truth(&self, stream: TruthStream, before: i64, visible_by: i64) -> Vec<String> {
+    pub(crate) fn truth(&self, stream: TruthStream, before: i64, visible_by: i64) -> Vec<String> {
         let all = self.sandbox.truth(stream, 0, before / 1000).into_iter();
         let mut ids: Vec<String> = all.filter(|one| one.visible_ms <= visible_by).map(|one| one.id).collect();
         ids.sort();
@@ -87,7 +87,7 @@ impl Rig {
     }
 }
 
-pub fn open(folder: &tempfile::TempDir, clock: &SystemClock) -> Parts {
+pub(crate) fn open(folder: &tempfile::TempDir, clock: &SystemClock) -> Parts {
     let overrides = Overrides { config: None, data_dir: Some(folder.path().to_owned()) };
     let paths = Paths::here(&overrides).unwrap();
     let config = Arc::new(config::load(&paths.config_file).unwrap());

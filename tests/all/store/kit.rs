@@ -26,7 +26,7 @@ pub(super) fn folder() -> (tempfile::TempDir, PathBuf) {
 }
 
 pub(super) fn schema() -> Schema {
-    providers::schema().unwrap()
+    counterfoil::agent::schema().unwrap()
 }
 
 pub(super) fn try_open(path: &Path) -> Result<Store> {
