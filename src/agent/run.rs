@@ -366,6 +366,9 @@ async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
                 if !released.is_empty() || !sent.acknowledged.is_empty() {
                     tracing::info!(released = released.len(), acknowledged = sent.acknowledged.len(), "batches");
                 }
+                if sent.problems.is_empty() {
+                    clear(&parts).await;
+                }
                 for problem in sent.problems {
                     note(&parts, problem).await;
                 }
@@ -373,6 +376,18 @@ async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
             Err(problem) => note(&parts, problem).await,
         }
     }
+}
+
+/// Nothing is in the way any more. That a batch was refused for good stays to be seen.
+async fn clear(parts: &Parts) {
+    let now = parts.seams.clock.wall_ms();
+    let cleared = parts.store.run(move |store| {
+        let upstream = store.problems()?.into_iter().filter(|one| one.stream.as_deref() == Some("upstream"));
+        upstream
+            .filter(|one| one.code != problem::EGRESS_REJECTED.code)
+            .try_for_each(|one| store.clear_problem(&one.code, now))
+    });
+    drop(cleared.await);
 }
 
 async fn note(parts: &Parts, problem: Problem) {

@@ -77,6 +77,7 @@ fn killed_at_every_point_nothing_is_lost_doubled_or_sent_twice() {
     let pages = || of(&["window.opened", "page."]);
     kill_at_each(&mut house, pages(), HOUR, House::sync);
     assert_eq!(settle(&mut house), Vec::<String>::new(), "after the backfill");
+    assert_eq!(house.run_into("egress.no_consent"), End::Done);
     house.accept(&[]);
     house.advance(20 * DAY);
     kill_at_each(&mut house, pages(), HOUR, House::run);

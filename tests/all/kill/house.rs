@@ -209,6 +209,12 @@ impl House {
         self.wait(self.spawn(&["run"], kill, ""), Some(&|| self.delivered(began)))
     }
 
+    /// `run`, until this problem stands.
+    pub(super) fn run_into(&self, code: &str) -> End {
+        let query = format!("SELECT 1 FROM problems WHERE code = '{code}' AND cleared_at IS NULL");
+        self.wait(self.spawn(&["run"], None, ""), Some(&|| !self.reader().table(&query).unwrap().rows.is_empty()))
+    }
+
     /// A child that is killed after this time, wherever it is then; `Done` when it was faster.
     pub(super) fn struck(&self, arguments: &[&str], after: Duration) -> End {
         let mut child = self.spawn(arguments, None, "");
