@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
         .out
         .remark("On the install: set [upstream] url, then `counterfoil egress accept --code CODE`. Ctrl-C stops this.");
     block_on(async {
-        let mut signals = signals::listen()?;
+        let mut signals = signals::Signals::listen()?;
         while signals.next().await != signals::Signal::Stop {}
         Ok(())
     })?;

@@ -109,6 +109,9 @@ impl Projection {
 /// What goes wrong within a record: the cell that could not be filled, and why.
 type Fault = (usize, &'static str);
 
+/// Stands for a cell where no column of the table is at fault.
+const NO_COLUMN: usize = usize::MAX;
+
 pub(super) struct Walk<'w> {
     pub(super) of: &'w Projection,
     body: &'w [u8],
@@ -156,6 +159,9 @@ impl<'w> Walk<'w> {
         }
         for cell in &edge.below {
             self.set(*cell, Cell::Null);
+        }
+        if let Some(table) = edge.array {
+            self.length(table, 0);
         }
     }
 
@@ -264,11 +270,19 @@ impl<'w> Walk<'w> {
         if let Some(cell) = edge.below.first() {
             self.fail(*cell, "not_an_object");
         }
+        self.no_array(edge);
     }
 
     pub(super) fn no_scalar(&mut self, edge: &Edge) {
         if let Some((cell, _)) = edge.leaves.first() {
             self.fail(*cell, "not_a_scalar");
+        }
+    }
+
+    /// Something else stands where a child table's array is declared.
+    pub(super) fn no_array(&mut self, edge: &Edge) {
+        if edge.array.is_some() {
+            self.fail(NO_COLUMN, "not_an_array");
         }
     }
 
@@ -292,14 +306,32 @@ impl<'w> Walk<'w> {
         Ok(())
     }
 
-    /// One element of a declared array becomes a child row; a bad one is rejected alone.
-    pub(super) fn element<'de, A: SeqAccess<'de>>(&mut self, table: usize, seq: &mut A) -> Result<bool, A::Error> {
+    /// The elements of a declared array become child rows.
+    pub(super) fn elements<'de, A: SeqAccess<'de>>(&mut self, table: usize, mut seq: A) -> Result<(), A::Error> {
+        let mut length = 0;
+        while self.element(table, length, &mut seq)? {
+            length += 1;
+        }
+        self.length(table, length);
+        Ok(())
+    }
+
+    fn length(&mut self, table: usize, length: u32) {
+        let parent = self.page.tables[0].len() as u32 - 1;
+        self.page.tables[table].lengths.push((parent, length));
+    }
+
+    /// One element; a bad one is rejected alone, and those after it keep their positions.
+    fn element<'de, A: SeqAccess<'de>>(&mut self, table: usize, position: u32, seq: &mut A) -> Result<bool, A::Error> {
         let outer = (self.table, self.row, self.fault.take());
         self.table = table;
         self.row = self.page.tables[table].cells.len();
         let parent = self.page.tables[0].len() as u32 - 1;
         let width = self.plan().columns.len();
         self.page.tables[table].cells.resize(self.row + width, Cell::Absent);
+        if let Some(cell) = self.plan().position {
+            self.set(cell, Cell::Int(i64::from(position)));
+        }
         let node = &self.of.tree.nodes[self.plan().root];
         let more = seq.next_element_seed(ObjectSeed { node, walk: self })?.is_some();
         match (more, self.fault.take()) {
@@ -358,10 +390,12 @@ impl<'w> Walk<'w> {
         self.require();
         self.page.last_rejected = self.fault.is_some();
         if let Some(fault) = self.fault.take() {
+            let parent = self.row / self.plan().columns.len().max(1);
             for (table, start) in starts.iter().enumerate().skip(1) {
                 let rows = &mut self.page.tables[table];
                 rows.cells.truncate(*start);
                 rows.parents.truncate(*start / rows.width.max(1));
+                rows.lengths.retain(|(of, _)| *of as usize != parent);
             }
             return self.reject(0, self.row, fault);
         }
@@ -374,15 +408,11 @@ impl<'w> Walk<'w> {
     fn finish_children(&mut self, table: usize, start: usize) {
         let (parent_row, plan) = (self.row, &self.of.tree.tables[table]);
         let width = plan.columns.len();
-        let (mut row, mut position, mut seen) = (start, 0, Vec::new());
+        let (mut row, mut seen) = (start, Vec::new());
         while row < self.page.tables[table].cells.len() {
             for (cell, parent) in &plan.from_parent {
                 self.page.tables[table].cells[row + cell] = self.page.tables[0].cells[parent_row + parent];
             }
-            if let Some(cell) = plan.position {
-                self.page.tables[table].cells[row + cell] = Cell::Int(position);
-            }
-            position += 1;
             (self.table, self.row, self.fault) = (table, row, None);
             self.require();
             let id = plan.id.and_then(|id| self.cell_text(self.page.tables[table].cells[row + id])).map(str::to_owned);

@@ -273,7 +273,10 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
         match i64::try_from(number) {
             Ok(number) => self.walk.int(self.edge, number),
             // Beyond 64 bits signed: as odd as a fraction would be.
-            Err(_) => self.walk.no_scalar(self.edge),
+            Err(_) => {
+                self.walk.no_scalar(self.edge);
+                self.walk.no_array(self.edge);
+            }
         }
         Ok(())
     }
@@ -299,6 +302,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
             return self.walk.allowed(*cell, map);
         }
         self.walk.no_scalar(self.edge);
+        self.walk.no_array(self.edge);
         match self.edge.child {
             Some(child) => self.walk.object(self.walk.node(child), map),
             None => {
@@ -310,8 +314,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         if let Some(table) = self.edge.array {
-            while self.walk.element(table, &mut seq)? {}
-            return Ok(());
+            return self.walk.elements(table, seq);
         }
         self.walk.no_scalar(self.edge);
         while seq.next_element::<IgnoredAny>()?.is_some() {}
