@@ -29,9 +29,15 @@ mod on {
         "courier.after_mark",
     ];
 
-    /// Every planted bug: the checkpoint moves before the rows are in; a later pass does not look back; a batch counts as
-    /// acknowledged before it is sent.
-    pub const PLANTED: &[&str] = &["ack_before_commit", "no_overlap", "mark_before_send"];
+    /// Every planted bug.
+    pub const PLANTED: &[&str] = &[
+        // The checkpoint moves before the rows are in.
+        "ack_before_commit",
+        // A later pass does not look back.
+        "no_overlap",
+        // A batch counts as acknowledged before it is sent.
+        "mark_before_send",
+    ];
 
     /// Dies here when `COUNTERFOIL_KILL` names this point and the number of this visit: `page.after_commit:3`. Every
     /// visit is noted in the file that `COUNTERFOIL_KILL_LOG` names; without that file nothing happens.
