@@ -47,6 +47,10 @@ pub(super) fn plan(context: &Context, _: &PlanArgs) -> Result<Exit> {
     context
         .out
         .facts("plan", json!({"in_force": true, "changes": plan.to_string(), "needs_restart": plan.needs_restart()}));
-    context.out.line(if plan.is_empty() { "Nothing would change.".to_owned() } else { plan.to_string() });
+    context.out.line(if plan.is_empty() {
+        "Nothing would change.".to_owned()
+    } else {
+        plan.to_string().trim_end().to_owned()
+    });
     Ok(Exit::Fine)
 }
