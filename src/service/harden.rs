@@ -6,11 +6,12 @@ pub fn close_to_others() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, setrlimit};
-        drop(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }));
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        setrlimit(Resource::Core, none).ok();
     }
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-        drop(set_dumpable_behavior(DumpableBehavior::NotDumpable));
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).ok();
     }
 }
