@@ -53,7 +53,7 @@ halt() {
   [ -n "$nspawn" ] || return 0
   x systemctl poweroff >/dev/null 2>&1 || true
   for _ in $(seq 100); do
-    [ -d "/proc/$nspawn" ] || { nspawn=; return; }
+    [ -d "/proc/$nspawn" ] || { nspawn=; return 0; }
     sleep 0.1
   done
   kill "$nspawn" 2>/dev/null || true

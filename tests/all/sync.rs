@@ -102,7 +102,7 @@ fn problems(report: &Value) -> Vec<Value> {
     all.map(|one| one["problem"].clone()).collect()
 }
 
-pub const STREAMS: [(&str, TruthStream, i64); 8] = [
+pub(crate) const STREAMS: [(&str, TruthStream, i64); 8] = [
     ("stripe_charges", TruthStream::StripeCharges, 120),
     ("stripe_refunds", TruthStream::StripeRefunds, 120),
     ("stripe_disputes", TruthStream::StripeDisputes, 120),
