@@ -143,6 +143,7 @@ fn play(path: &Path) {
             assert!(Command::new("sh").args(["-ec", script]).current_dir(&folder).status().unwrap().success());
         }
         if let Some(sql) = &step.sql {
+            #[allow(clippy::disallowed_methods)] // the test is a stranger to the store on purpose
             let store = rusqlite::Connection::open(folder.path().join("counterfoil.db")).unwrap();
             store.execute_batch(sql).unwrap();
         }
