@@ -1,62 +1,96 @@
-//! Places where tests interfere with the real binary: points at which it can be killed, and deliberately wrong variants that
-//! the tests must find. Compiled out of release builds, which a test asserts; without the variables nothing happens.
+//! Places where tests interfere with the real binary: points at which it can be killed, deliberately wrong variants that
+//! the tests must find, and a clock that is ahead. Nothing of it is in a release build, not even a name; in a debug build
+//! nothing happens unless the environment asks for it.
 
-/// Every kill point, in the order in which a page, then a release, meets them.
-pub const KILL_POINTS: &[&str] = &[
-    "window.opened",
-    "page.received",
-    "page.before_commit",
-    "page.after_commit",
-    "window.split",
-    "release.before_commit",
-    "release.after_commit",
-    "courier.before_send",
-    "courier.after_send",
-    "courier.after_mark",
-];
-
-/// Every planted bug.
-pub const PLANTED: &[&str] = &["ack_before_commit"];
-
-/// Dies here when `COUNTERFOIL_KILL` names this point and the number of this visit: `page.after_commit:3`. Every visit is
-/// noted in the file that `COUNTERFOIL_KILL_LOG` names.
 #[cfg(debug_assertions)]
-pub fn kill_point(name: &'static str) {
+pub use on::*;
+
+#[cfg(not(debug_assertions))]
+pub use off::*;
+
+#[cfg(debug_assertions)]
+mod on {
     use std::collections::BTreeMap;
     use std::io::Write;
     use std::sync::Mutex;
-    static VISITS: Mutex<BTreeMap<&str, u32>> = Mutex::new(BTreeMap::new());
-    debug_assert!(KILL_POINTS.contains(&name), "{name} is not in the list");
-    let Some(log) = std::env::var_os("COUNTERFOIL_KILL_LOG") else { return };
-    let visit = {
-        let mut visits = VISITS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let visit = visits.entry(name).or_default();
-        *visit += 1;
-        *visit
-    };
-    if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(log) {
-        drop(writeln!(file, "{name}"));
+    use std::time::Duration;
+
+    /// Every kill point, in the order in which a page, then a release, meets them.
+    pub const KILL_POINTS: &[&str] = &[
+        "window.opened",
+        "page.received",
+        "page.before_commit",
+        "page.after_commit",
+        "window.split",
+        "release.before_commit",
+        "release.after_commit",
+        "courier.before_send",
+        "courier.after_send",
+        "courier.after_mark",
+    ];
+
+    /// Every planted bug.
+    pub const PLANTED: &[&str] = &[
+        // The checkpoint moves before the rows are in.
+        "ack_before_commit",
+        // A later pass does not look back.
+        "no_overlap",
+        // A batch counts as acknowledged before it is sent.
+        "mark_before_send",
+    ];
+
+    /// Dies here when `COUNTERFOIL_KILL` names this point and the number of this visit: `page.after_commit:3`. Every
+    /// visit is noted in the file that `COUNTERFOIL_KILL_LOG` names; without that file nothing happens.
+    pub fn kill_point(name: &'static str) {
+        static VISITS: Mutex<BTreeMap<&str, u32>> = Mutex::new(BTreeMap::new());
+        debug_assert!(KILL_POINTS.contains(&name), "{name} is not in the list");
+        let Some(log) = std::env::var_os("COUNTERFOIL_KILL_LOG") else { return };
+        let visit = {
+            let mut visits = VISITS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let visit = visits.entry(name).or_default();
+            *visit += 1;
+            *visit
+        };
+        if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(log) {
+            // In one write, so that lines of two processes never mix.
+            drop(file.write_all(format!("{name}\n").as_bytes()));
+        }
+        if std::env::var("COUNTERFOIL_KILL").is_ok_and(|kill| kill == format!("{name}:{visit}")) {
+            std::process::abort();
+        }
     }
-    if std::env::var("COUNTERFOIL_KILL").is_ok_and(|kill| kill == format!("{name}:{visit}")) {
-        std::process::abort();
+
+    /// True when `COUNTERFOIL_PLANTED` names this deliberately wrong variant.
+    pub fn planted(name: &'static str) -> bool {
+        debug_assert!(PLANTED.contains(&name), "{name} is not in the list");
+        std::env::var("COUNTERFOIL_PLANTED").is_ok_and(|planted| planted == name)
+    }
+
+    /// How far `COUNTERFOIL_CLOCK_AHEAD_MS` puts this process's clock ahead of the machine's, so that one run after another
+    /// can live on later days of a sandbox.
+    pub fn clock_ahead() -> Duration {
+        let ahead = std::env::var("COUNTERFOIL_CLOCK_AHEAD_MS").ok().and_then(|ms| ms.parse().ok());
+        Duration::from_millis(ahead.unwrap_or(0))
     }
 }
 
-/// Nothing, in a release build.
 #[cfg(not(debug_assertions))]
-#[inline(always)]
-pub fn kill_point(_: &'static str) {}
+mod off {
+    use std::time::Duration;
 
-/// True when `COUNTERFOIL_PLANTED` names this deliberately wrong variant.
-#[cfg(debug_assertions)]
-pub fn planted(name: &'static str) -> bool {
-    debug_assert!(PLANTED.contains(&name), "{name} is not in the list");
-    std::env::var("COUNTERFOIL_PLANTED").is_ok_and(|planted| planted == name)
-}
+    /// Nothing, in a release build.
+    #[inline(always)]
+    pub fn kill_point(_: &'static str) {}
 
-/// Never, in a release build.
-#[cfg(not(debug_assertions))]
-#[inline(always)]
-pub fn planted(_: &'static str) -> bool {
-    false
+    /// Never, in a release build.
+    #[inline(always)]
+    pub fn planted(_: &'static str) -> bool {
+        false
+    }
+
+    /// Not at all, in a release build.
+    #[inline(always)]
+    pub fn clock_ahead() -> Duration {
+        Duration::ZERO
+    }
 }

@@ -7,4 +7,7 @@ pub mod logs;
 pub mod parts;
 pub mod request;
 pub mod run;
+mod schema;
 pub mod upstream;
+
+pub use self::schema::schema;

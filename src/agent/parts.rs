@@ -60,7 +60,7 @@ impl Parts {
         if let Some(folder) = store_path.parent() {
             make_folder(folder)?;
         }
-        let store = Store::open(&store_path, &providers::schema()?, None, &*seams.entropy)?;
+        let store = Store::open(&store_path, &super::schema()?, None, &*seams.entropy)?;
         let store_uuid = store.uuid()?;
         Ok(Self {
             seams,
@@ -126,6 +126,7 @@ impl Parts {
         }
         let account = self.account(name).await?;
         let keys = Arc::new(VaultKeys {
+            connection: name.to_owned(),
             vault: self.vault.clone(),
             account: account.uuid.clone(),
             field: field(wanted.keys().first().copied().unwrap_or(crate::config::DEFAULT_KEY)),
@@ -267,6 +268,8 @@ pub fn make_folder(path: &Path) -> Result<()> {
 
 /// Lends a connection's key out of the vault, for its origin only.
 struct VaultKeys {
+    /// For words: the account's own name means nothing to a person.
+    connection: String,
     vault: Arc<Mutex<Vault>>,
     account: String,
     field: String,
@@ -276,7 +279,9 @@ struct VaultKeys {
 impl Keys for VaultKeys {
     fn lend(&self) -> Result<Arc<Secret>> {
         let vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
-        vault.lend(&self.account, &self.field, &self.origin).map(Arc::new)
+        vault.lend(&self.account, &self.field, &self.origin).map(Arc::new).map_err(|problem| {
+            if problem.is(&problem::VAULT_NO_KEY) { problem::VAULT_NO_KEY.with(&self.connection) } else { problem }
+        })
     }
 }
 

@@ -29,7 +29,7 @@ pub trait Voice: Send + Sync {
     fn reloading(&self);
     /// The end begins.
     fn stopping(&self);
-    /// A task made progress.
+    /// Scheduler and writer are alive.
     fn beat(&self);
     /// The configured log level.
     fn log_level(&self, level: crate::config::Level);
@@ -67,7 +67,6 @@ pub async fn run(
         tasks: Mutex::default(),
         new_rows: Arc::new(Notify::new()),
         voice: voice.clone(),
-        idle: Notify::new(),
     });
     let stopping = Arc::new(Notify::new());
     let server = Server::bind(&paths.socket(), agent.clone(), seams.clock.clone())?;
@@ -75,6 +74,7 @@ pub async fn run(
     let server = tokio::spawn(server.serve(async move { stop_server.notified().await }));
     agent.put_into_force(None, &config).await?;
     let courier = tokio::spawn(deliver(parts.clone(), agent.new_rows.clone()));
+    let pulse = tokio::spawn(pulse(parts.clone(), voice.clone()));
     voice.ready(&agent.summary());
     loop {
         tokio::select! {
@@ -93,9 +93,10 @@ pub async fn run(
     voice.stopping();
     stopping.notify_one();
     courier.abort();
+    pulse.abort();
     agent.stop_all().await;
     drop(reloads);
-    drop((server.await, courier.await));
+    drop((server.await, courier.await, pulse.await));
     drop(agent);
     match Arc::try_unwrap(parts) {
         Ok(parts) => parts.close().await,
@@ -109,7 +110,6 @@ struct Agent {
     tasks: Mutex<BTreeMap<String, Task>>,
     new_rows: Arc<Notify>,
     voice: Arc<dyn Voice>,
-    idle: Notify,
 }
 
 impl Handler for Agent {
@@ -226,10 +226,7 @@ impl Agent {
                 }
                 continue;
             }
-            tasks.insert(
-                name.clone(),
-                start(self.parts.clone(), name.clone(), self.new_rows.clone(), self.voice.clone()),
-            );
+            tasks.insert(name.clone(), start(self.parts.clone(), name.clone(), self.new_rows.clone()));
             tracing::info!(connection = name, "connection started");
         }
         self.voice.log_level(new.log.level);
@@ -238,7 +235,6 @@ impl Agent {
         self.clear_refusal().await?;
         self.new_rows.notify_one();
         self.voice.status(&self.summary());
-        self.idle.notify_waiters();
         Ok(())
     }
 
@@ -263,10 +259,20 @@ fn keep_last_good(paths: &Paths, text: &str) {
     }
 }
 
-fn start(parts: Arc<Parts>, name: String, new_rows: Arc<Notify>, voice: Arc<dyn Voice>) -> Task {
+fn start(parts: Arc<Parts>, name: String, new_rows: Arc<Notify>) -> Task {
     let (nudge, stop) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
-    let handle = tokio::spawn(keep(parts, name, (nudge.clone(), stop.clone()), new_rows, voice));
+    let handle = tokio::spawn(keep(parts, name, (nudge.clone(), stop.clone()), new_rows));
     Task { nudge, stop, handle }
+}
+
+/// A round through scheduler and writer every few seconds: as long as it comes back, the agent is alive.
+async fn pulse(parts: Arc<Parts>, voice: Arc<dyn Voice>) {
+    loop {
+        if parts.store.run(|_| Ok(())).await.is_ok() {
+            voice.beat();
+        }
+        parts.seams.clock.sleep(Duration::from_secs(5)).await;
+    }
 }
 
 /// Lets a task end at the next page; one that waits for a slow provider is ended after a grace.
@@ -283,13 +289,7 @@ async fn stop(mut task: Task) {
 }
 
 /// Pass after pass of one connection, at the interval that the configuration in force gives.
-async fn keep(
-    parts: Arc<Parts>,
-    name: String,
-    (nudge, stop): (Arc<Notify>, Arc<AtomicBool>),
-    new_rows: Arc<Notify>,
-    voice: Arc<dyn Voice>,
-) {
+async fn keep(parts: Arc<Parts>, name: String, (nudge, stop): (Arc<Notify>, Arc<AtomicBool>), new_rows: Arc<Notify>) {
     while !stop.load(Ordering::Relaxed) {
         if let Err(problem) = one_pass(&parts, &name, &stop).await {
             tracing::warn!(connection = name, code = problem.code(), "{problem}");
@@ -302,7 +302,6 @@ async fn keep(
             drop(noted.await);
         }
         new_rows.notify_one();
-        voice.beat();
         if stop.load(Ordering::Relaxed) {
             return;
         }
@@ -367,6 +366,9 @@ async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
                 if !released.is_empty() || !sent.acknowledged.is_empty() {
                     tracing::info!(released = released.len(), acknowledged = sent.acknowledged.len(), "batches");
                 }
+                if sent.problems.is_empty() {
+                    clear(&parts).await;
+                }
                 for problem in sent.problems {
                     note(&parts, problem).await;
                 }
@@ -374,6 +376,18 @@ async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
             Err(problem) => note(&parts, problem).await,
         }
     }
+}
+
+/// Nothing is in the way any more. That a batch was refused for good stays to be seen.
+async fn clear(parts: &Parts) {
+    let now = parts.seams.clock.wall_ms();
+    let cleared = parts.store.run(move |store| {
+        let upstream = store.problems()?.into_iter().filter(|one| one.stream.as_deref() == Some("upstream"));
+        upstream
+            .filter(|one| one.code != problem::EGRESS_REJECTED.code)
+            .try_for_each(|one| store.clear_problem(&one.code, now))
+    });
+    drop(cleared.await);
 }
 
 async fn note(parts: &Parts, problem: Problem) {

@@ -8,11 +8,11 @@ use crate::problem::{Exit, Result};
 
 /// Check the configuration file.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
 /// What the file would change.
 #[derive(clap::Args)]
-pub struct PlanArgs {}
+pub(super) struct PlanArgs {}
 
 pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     let config = context.config()?;

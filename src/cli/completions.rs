@@ -7,7 +7,7 @@ use crate::problem::{Exit, Result};
 
 /// Completions for your shell.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Which shell
     shell: Shell,
 }

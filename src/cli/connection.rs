@@ -8,7 +8,7 @@ use crate::problem::{Exit, Result};
 
 /// List, rename and remove connections.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     what: What,
 }

@@ -15,6 +15,7 @@ use crate::entropy::SystemEntropy;
 use crate::paths::{Overrides, Paths};
 use crate::problem::{self, Result};
 use crate::store::Reader;
+use crate::testpoint::clock_ahead;
 
 /// The common start of all verbs.
 pub struct Context {
@@ -29,7 +30,9 @@ pub struct Context {
 impl Context {
     pub(super) fn new(global: Global) -> Self {
         let out = Out { json: global.json, quiet: global.quiet };
-        Self { global, out, clock: Arc::new(SystemClock::new()) }
+        let clock = SystemClock::new();
+        clock.advance(clock_ahead());
+        Self { global, out, clock: Arc::new(clock) }
     }
 
     /// Where things lie.
@@ -48,6 +51,11 @@ impl Context {
         let paths = self.paths()?;
         let configured = self.config().ok().and_then(|config| config.store.path.clone());
         Reader::open(&paths.store(configured.as_deref()))
+    }
+
+    /// Only the owner of the data directory acts in it: root becomes that owner first, before anything is read or opened.
+    pub fn become_owner(&self) -> Result<()> {
+        crate::service::account::become_owner(&self.paths()?.data_dir)
     }
 
     /// Time and chance as they are.
@@ -72,7 +80,7 @@ impl Context {
 }
 
 /// Runs asynchronous work to its end on this thread.
-pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| problem::AGENT_RUNTIME.with(error.kind()))?;
     let result = runtime.block_on(work);

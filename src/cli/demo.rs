@@ -27,7 +27,7 @@ use crate::store::Reader;
 
 /// Show everything at once on made-up data.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Charges in the made-up history
     #[arg(long, default_value_t = 20_000)]
     charges: u64,
@@ -58,7 +58,7 @@ struct Quiet(mpsc::Sender<()>);
 
 impl Voice for Quiet {
     fn ready(&self, _: &str) {
-        drop(self.0.try_send(()));
+        self.0.try_send(()).ok();
     }
     fn status(&self, _: &str) {}
     fn reloading(&self) {}

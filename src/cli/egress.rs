@@ -12,7 +12,7 @@ use crate::store::Reader;
 
 /// What would leave, what left, and your consent.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     what: What,
 }

@@ -8,7 +8,7 @@ use crate::problem::{Exit, Result};
 
 /// Windows that were not walked whole.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
 pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     let reader = context.reader()?;

@@ -11,7 +11,7 @@ use crate::providers;
 
 /// Write a commented configuration, make the folders and the vault.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
 pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     let paths = context.paths()?;

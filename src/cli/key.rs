@@ -12,7 +12,7 @@ use crate::problem::{self, Exit, Result};
 
 /// Set, list, test and remove provider keys.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     what: What,
 }

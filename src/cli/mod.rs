@@ -111,6 +111,14 @@ pub fn main() -> Exit {
         }
     };
     let context = Context::new(cli.global);
+    let acts = matches!(
+        cli.verb,
+        Verb::Init(_) | Verb::Key(_) | Verb::Connection(_) | Verb::Run(_) | Verb::Sync(_) | Verb::Egress(_)
+    );
+    if acts && let Err(problem) = context.become_owner() {
+        context.out.problem(&problem);
+        return problem.entry().exit;
+    }
     let result = match &cli.verb {
         Verb::Demo(args) => demo::run(&context, args),
         Verb::Sandbox(args) => sandbox::run(&context, args),

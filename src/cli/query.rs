@@ -11,7 +11,7 @@ use crate::problem::{self, Exit, Result};
 
 /// Ask the store, read-only.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// One SQL statement; without it, it is read from standard input
     sql: Option<String>,
     /// How rows are printed

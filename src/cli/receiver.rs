@@ -14,7 +14,7 @@ use crate::service::signals;
 
 /// Run the reference receiver.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Where it listens; loopback, behind whatever ends TLS for you
     #[arg(long, default_value = "127.0.0.1:4020")]
     listen: SocketAddr,
@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
         .out
         .remark("On the install: set [upstream] url, then `counterfoil egress accept --code CODE`. Ctrl-C stops this.");
     block_on(async {
-        let mut signals = signals::listen()?;
+        let mut signals = signals::Signals::listen()?;
         while signals.next().await != signals::Signal::Stop {}
         Ok(())
     })?;

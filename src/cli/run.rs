@@ -1,6 +1,7 @@
 //! `run`: the agent in the foreground.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -11,35 +12,47 @@ use crate::agent::parts::make_folder;
 use crate::agent::run::{Signal, Voice, run as run_agent};
 use crate::config::Level;
 use crate::problem::{Exit, Result};
+use crate::service::notify::{Beat, Manager, Watch};
 use crate::service::signals;
 
 /// Run the agent in the foreground.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
 /// Speaks through the log; under systemd also to the service manager.
 struct Speaker {
     logs: Logs,
+    manager: Manager,
+    alive: Beat,
 }
+
+/// The agent's own round through scheduler and writer takes milliseconds every few seconds.
+const ALIVE_WITHIN: Duration = Duration::from_secs(60);
 
 impl Voice for Speaker {
     fn ready(&self, status: &str) {
+        self.manager.ready(status);
         tracing::info!("ready: {status}");
     }
 
     fn status(&self, status: &str) {
+        self.manager.status(status);
         tracing::info!("{status}");
     }
 
     fn reloading(&self) {
+        self.manager.reloading();
         tracing::info!("looking at the configuration");
     }
 
     fn stopping(&self) {
+        self.manager.stopping("stopping");
         tracing::info!("stopping");
     }
 
-    fn beat(&self) {}
+    fn beat(&self) {
+        self.alive.beat();
+    }
 
     fn log_level(&self, level: Level) {
         self.logs.set_level(level);
@@ -53,7 +66,7 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     let logs = Logs::start(Options::here(config.log.level, paths.log_dir.clone(), context.clock.clone()))?;
     let seams = context.seams();
     block_on(async move {
-        let mut system = signals::listen()?;
+        let mut system = signals::Signals::listen()?;
         let (send, receive) = mpsc::channel(4);
         tokio::spawn(async move {
             loop {
@@ -66,7 +79,11 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
                 }
             }
         });
-        run_agent(paths, config, seams, Arc::new(Speaker { logs }), receive).await
+        let mut watch = Watch::new(seams.clock.clone());
+        let alive = watch.part("agent", ALIVE_WITHIN);
+        tokio::spawn(watch.run());
+        let voice = Arc::new(Speaker { logs, manager: Manager::new(), alive });
+        run_agent(paths, config, seams, voice, receive).await
     })?;
     Ok(Exit::Fine)
 }

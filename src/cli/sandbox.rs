@@ -13,7 +13,7 @@ use crate::service::signals;
 
 /// Run only the sandbox.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The same seed gives the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -57,7 +57,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
         .line(format!("Stripe:       {stripe}   key {STRIPE_KEY}\nCheckout.com: {checkout}   key {CHECKOUT_KEY}"));
     context.out.remark("Made-up data on loopback only. Ctrl-C stops it.");
     block_on(async {
-        let mut signals = signals::listen()?;
+        let mut signals = signals::Signals::listen()?;
         match args.stop_after {
             Some(seconds) => tokio::select! {
                 () = context.clock.sleep(Duration::from_secs(seconds)) => {}

@@ -3,20 +3,20 @@
 use serde_json::{Value, json};
 
 use super::{Context, table};
+use crate::agent;
 use crate::problem::{self, Exit, Result};
-use crate::providers;
 use crate::store::View;
 use crate::stream::{Declaration, Source, Table};
 
 /// The data dictionary.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// One table or view; without it, all of them with a line each
     table: Option<String>,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
-    let schema = providers::schema()?;
+    let schema = agent::schema()?;
     let declarations: Vec<&Declaration> = schema.streams.iter().chain([&schema.control]).collect();
     let tables: Vec<&Table> = declarations.iter().flat_map(|declaration| &declaration.tables).collect();
     match &args.table {

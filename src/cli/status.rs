@@ -1,6 +1,7 @@
 //! `status`: what is known up to when, what stands in the way, what waits to leave. Reads the store; works with and without
 //! a running agent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,15 +9,15 @@ use serde_json::{Value, json};
 use super::context::block_on;
 use super::{Context, table};
 use crate::agent::control::Client;
-use crate::config::Config;
-use crate::problem::{self, Exit, Result};
+use crate::config::{self, Config};
+use crate::problem::{self, Exit, Problem, Result};
 use crate::providers;
 use crate::store::{Reader, WindowState};
 use crate::sync::{Horizon, horizon, missing};
 
 /// Connections, streams, horizons, problems.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Look again every two seconds until interrupted
     #[arg(long)]
     watch: bool,
@@ -48,70 +49,108 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
     }
 }
 
-fn once(context: &Context) -> Result<Exit> {
+/// Everything that is shown, gathered once for both ways of showing it.
+struct Facts {
+    running: bool,
+    streams: Vec<Known>,
+    problems: Vec<Value>,
+    generation: Value,
+    refused: Option<Problem>,
+    /// By connection: requests of the last 30 days.
+    reads: Value,
+    /// Batches that wait to be sent, and that are held.
+    outbox: Option<(i64, i64)>,
+    store_bytes: u64,
+    wal_bytes: u64,
+}
+
+fn gather(context: &Context) -> Result<Facts> {
     let paths = context.paths()?;
     let running = block_on(async { Ok(Client::connect(&paths.socket()).await.ok().flatten().is_some()) })?;
-    let config = context.config();
+    let file = context.config();
+    // Beside a broken file the last good configuration is what is in force.
+    let (config, refused) = match file {
+        Ok(config) => (Some(config), None),
+        Err(problem) => (config::load(&paths.last_good()).ok().map(Arc::new), Some(problem)),
+    };
     let reader = context.reader()?;
-    let streams = match &config {
-        Ok(config) => known(&reader, config)?,
-        Err(_) => Vec::new(),
-    };
-    let problems = problems(&reader)?;
-    let generation = reader.table(
-        "SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1",
-    )?;
+    let streams = config.as_ref().map(|config| known(&reader, config)).transpose()?.unwrap_or_default();
+    let sql = "SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1";
+    let generation = table::objects(&reader.table(sql)?).get(0).cloned().unwrap_or_default();
+    let since = context.clock.wall_ms() - 30 * 86_400_000;
+    let sql = format!(
+        "SELECT a.connection, sum(r.requests) AS reads FROM runs r JOIN accounts a USING (account)
+         WHERE r.started_at >= {since} AND a.connection IS NOT NULL GROUP BY 1 ORDER BY 1"
+    );
+    let reads = table::objects(&reader.table(&sql)?);
+    let store = paths.store(config.as_ref().and_then(|config| config.store.path.as_deref()));
     let size = |suffix: &str| {
-        let mut path =
-            paths.store(config.as_ref().ok().and_then(|config| config.store.path.as_deref())).into_os_string();
+        let mut path = store.clone().into_os_string();
         path.push(suffix);
-        std::fs::metadata(path).map(|meta| meta.len()).unwrap_or(0)
+        std::fs::metadata(path).map_or(0, |meta| meta.len())
     };
-    let (store, wal) = (size(""), size("-wal"));
-    let refused = config.as_ref().err();
+    Ok(Facts {
+        running,
+        streams,
+        problems: problems(&reader)?,
+        generation,
+        refused,
+        reads,
+        outbox: super::egress::outbox(context, &reader)?.map(|outbox| outbox.waiting()).transpose()?,
+        store_bytes: size(""),
+        wal_bytes: size("-wal"),
+    })
+}
+
+fn once(context: &Context) -> Result<Exit> {
+    let facts = gather(context)?;
     context.out.facts(
         "status",
         json!({
-            "agent_running": running,
-            "streams": streams.iter().map(fact).collect::<Vec<_>>(),
-            "problems": problems,
-            "configuration": table::objects(&generation).get(0),
-            "configuration_problem": refused.map(crate::agent::request::words),
-            "store_bytes": store, "wal_bytes": wal,
+            "agent_running": facts.running,
+            "streams": facts.streams.iter().map(fact).collect::<Vec<_>>(),
+            "problems": facts.problems,
+            "configuration": facts.generation,
+            "configuration_problem": facts.refused.as_ref().map(crate::agent::request::words),
+            "reads_30_days": facts.reads,
+            "outbox": facts.outbox.map(|(waiting, held)| json!({"waiting": waiting, "held": held})),
+            "store_bytes": facts.store_bytes, "wal_bytes": facts.wal_bytes,
         }),
     );
-    context.out.line(format!(
-        "agent: {}   store: {:.1} MB (log {:.1} MB)",
-        if running { "running" } else { "not running" },
-        mb(store),
-        mb(wal)
-    ));
-    if let Some(row) = generation.rows.first() {
-        let cell = |at: usize| table::plain(&row[at]);
-        let at = row[1].int().map(table::moment).unwrap_or_default();
-        context.out.line(format!("configuration: generation {} {} at {at}", cell(0), cell(2)));
-    }
-    if let Some(problem) = refused {
-        context.out.line(format!("configuration file: {problem}"));
-    }
-    let rows: Vec<Vec<String>> = streams.iter().map(row).collect();
-    context.out.line(table::aligned(
-        &["connection", "stream", "rows", "listed up to", "from", "settled up to", "rejected", "gaps"],
-        &rows,
-    ));
-    for problem in &problems {
-        let text = |key: &str| problem[key].as_str().unwrap_or_default();
-        let place = format!("{} {}", text("connection"), text("stream"));
-        context.out.line(format!(
-            "\n{}: {} {}\n  what to do: {} [{}]",
-            place.trim(),
-            text("title"),
-            text("detail"),
-            text("advice"),
-            text("code")
+    print(context, &facts);
+    Ok(if facts.problems.is_empty() && facts.refused.is_none() { Exit::Fine } else { Exit::Problem })
+}
+
+fn print(context: &Context, facts: &Facts) {
+    let say = |text: String| context.out.line(text);
+    let running = if facts.running { "running" } else { "not running" };
+    say(format!("agent: {running}   store: {:.1} MB (log {:.1} MB)", mb(facts.store_bytes), mb(facts.wal_bytes)));
+    if let Some(number) = facts.generation["generation"].as_i64() {
+        let at = facts.generation["loaded_at"].as_i64().map(table::moment).unwrap_or_default();
+        say(format!(
+            "configuration: generation {number} {} at {at}",
+            facts.generation["outcome"].as_str().unwrap_or_default()
         ));
     }
-    Ok(if problems.is_empty() && refused.is_none() { Exit::Fine } else { Exit::Problem })
+    if let Some(problem) = &facts.refused {
+        say(format!("configuration file: {problem}"));
+        say("  the last good one stays in force".to_owned());
+    }
+    for one in facts.reads.as_array().into_iter().flatten() {
+        say(format!("reads of the last 30 days: {} {}", one["connection"].as_str().unwrap_or_default(), one["reads"]));
+    }
+    if let Some((waiting, held)) = facts.outbox {
+        say(format!("outbox: {waiting} waiting, {held} held"));
+    }
+    let rows: Vec<Vec<String>> = facts.streams.iter().map(row).collect();
+    let columns = ["connection", "stream", "rows", "listed up to", "from", "settled up to", "rejected", "gaps"];
+    say(table::aligned(&columns, &rows));
+    for problem in &facts.problems {
+        let text = |key: &str| problem[key].as_str();
+        let place: Vec<&str> = [text("connection"), text("stream")].into_iter().flatten().collect();
+        let place = if place.is_empty() { "agent".to_owned() } else { place.join(" ") };
+        say(format!("\n{place}: {}", super::sync::words(problem)));
+    }
 }
 
 fn mb(bytes: u64) -> f64 {

@@ -8,7 +8,7 @@ use crate::problem::{Exit, Result};
 
 /// Read what is new, to completion.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// CONNECTION or CONNECTION/STREAM; all when none is named
     targets: Vec<String>,
 }
@@ -54,19 +54,28 @@ pub(super) fn print(context: &Context, done: &Value) -> Exit {
         }
     }
     context.out.line(table::aligned(&["connection", "stream", "rows read", "rejected", "requests", "result"], &rows));
+    // One cause, told once, with everything that it stopped.
+    let mut told: Vec<(Value, Vec<String>)> = Vec::new();
     for (place, problem) in troubles {
-        let text = |key: &str| problem[key].as_str().unwrap_or_default();
-        context.out.remark(format!(
-            "\n{place}: {} {}\n  what to do: {} [{}]",
-            text("title"),
-            text("detail"),
-            text("advice"),
-            text("code")
-        ));
+        match told.iter_mut().find(|(one, _)| *one == problem) {
+            Some((_, places)) => places.push(place),
+            None => told.push((problem, vec![place])),
+        }
+    }
+    for (problem, places) in told {
+        context.out.remark(format!("\n{}: {}", places.join(", "), words(&problem)));
     }
     match failed {
         0 => Exit::Fine,
         _ if failed < all => Exit::Partly,
         _ => Exit::Problem,
     }
+}
+
+/// A problem in JSON as a person reads it.
+pub(super) fn words(problem: &Value) -> String {
+    let text = |key: &str| problem[key].as_str().unwrap_or_default();
+    let detail = text("detail");
+    let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+    format!("{}{detail}\n  what to do: {} [{}]", text("title"), text("advice"), text("code"))
 }

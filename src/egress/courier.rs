@@ -19,6 +19,7 @@ use crate::problem::{
     EGRESS_ANSWER, EGRESS_BUSY, EGRESS_CONFLICT, EGRESS_CONSENT_CHANGED, EGRESS_GONE, EGRESS_GUARD, EGRESS_RECEIPT,
     EGRESS_REFUSED, EGRESS_REJECTED, EGRESS_UNREACHABLE, Problem, Result,
 };
+use crate::testpoint::{kill_point, planted};
 
 /// How long a batch waits in mode `hold`, in milliseconds.
 pub const VETO_MS: i64 = DAY_MS;
@@ -103,7 +104,12 @@ impl Courier {
             let bytes = due.reading.bytes();
             let request =
                 OutboundRequest::batch(&upstream.url, &consent.install, due.seq, bytes, &*self.signer, created);
+            if planted("mark_before_send") {
+                record(outbox, due.seq, now, "acknowledged", None, "state = 'acknowledged'", None)?;
+            }
+            kill_point("courier.before_send");
             let answer = self.sender.send(request).await;
+            kill_point("courier.after_send");
             let status = answer.as_ref().ok().map(|reply| reply.status);
             let now = self.clock.wall_ms();
             match judge(answer, &consent, &due, now) {
@@ -111,6 +117,7 @@ impl Courier {
                     self.failures = 0;
                     let update = "state = 'acknowledged', receipt = ?2";
                     record(outbox, due.seq, now, "acknowledged", status, update, Some(receipt))?;
+                    kill_point("courier.after_mark");
                     pass.acknowledged.push(due.seq);
                 }
                 Verdict::Rejected(problem) => {

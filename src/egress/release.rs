@@ -17,6 +17,7 @@ use super::sign::sha256;
 use super::wire::{DAY_MS, Day, EgressBytes, Period, encode, guard};
 use crate::clock::Clock;
 use crate::problem::{EGRESS_EXPIRED, EGRESS_FACT, EGRESS_GUARD, EGRESS_RELEASED, Result};
+use crate::testpoint::kill_point;
 
 /// What one step of the release makes: the day's batch and, on a Sunday, the late batch of the week that it ends.
 struct Plan {
@@ -86,7 +87,9 @@ impl Outbox {
         if let Some(week) = &plan.week {
             released.push(seal(&tx, &consent, week, now)?);
         }
+        kill_point("release.before_commit");
         tx.commit().map_err(broken)?;
+        kill_point("release.after_commit");
         Ok(released)
     }
 

@@ -18,7 +18,7 @@ super::entries! {
         "Put back the store that it was made beside, or move egress.db away and accept anew.";
     EGRESS_FACT = "egress.fact", Error, Problem,
         "The view payment_attempts does not keep its contract",
-        "Nothing was released. This is a fault of the program: report it with the output of `counterfoil bundle`.";
+        "Nothing was released. This is a fault of the program: please report it with the code and the place named here.";
     EGRESS_GUARD = "egress.guard", Error, Problem,
         "The guard refused a batch",
         "The batch stays here. This is a fault of the program or a changed egress.db: report it.";

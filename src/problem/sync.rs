@@ -9,8 +9,6 @@ super::entries! {
         "Windows are closed by the provider's clock (the Date header). A proxy may remove it: let it pass.";
     SYNC_FULL_SECOND = "sync.full_second", Warning, Partly, "One second holds more records than the provider lets anyone read",
         "The second is stated as a gap in `counterfoil gaps`. Reports of that day will close it.";
-    SYNC_REJECTED = "sync.rejected", Warning, Fine, "Some records could not be converted",
-        "They are counted in table `rejected` with id and reason; all others are in. They are read again when a new version declares them otherwise.";
     SYNC_OTHER_ACCOUNT = "sync.other_account", Error, Problem, "The key belongs to another account than the rows of this connection",
         "Nothing was changed. Make a new connection for that account, or set a key of the right one.";
     SYNC_NO_STREAM = "sync.no_stream", Error, Usage, "There is no such stream",

@@ -5,7 +5,6 @@ pub mod checkoutcom;
 pub mod stripe;
 
 use crate::problem::{Entry, Problem, Result};
-use crate::store::{Schema, View};
 use crate::stream::{Declaration, Page, Shape};
 
 /// Every provider.
@@ -135,24 +134,9 @@ pub fn find(name: &str) -> Option<&'static Provider> {
     ALL.iter().find(|provider| provider.name == name).copied()
 }
 
-/// The store's schema: control tables, every provider's streams, the views over both.
-pub fn schema() -> Result<Schema> {
-    let control = Declaration::control("control.sql", include_str!("../../sql/control.sql"))?;
-    let streams = ALL.iter().flat_map(|provider| provider.streams).map(Stream::declaration).collect::<Result<_>>()?;
-    Ok(Schema { control, streams, views: VIEWS.to_vec() })
-}
-
-/// Names and texts of views from their files, in the order of their creation.
-macro_rules! views {
-    ($($name:literal)*) => {
-        /// The provider-neutral views and the ready answers.
-        pub static VIEWS: &[View] = &[$(View { name: $name, sql: include_str!(concat!("../../sql/views/", $name, ".sql")) }),*];
-    };
-}
-
-views! {
-    "currencies" "payment_attempts" "payments" "refunds" "disputes" "payouts" "balance_transactions" "fees"
-    "approval_rate_by_day" "declines_by_day" "dispute_rate_by_month"
+/// The declarations of every stream of every provider.
+pub fn declarations() -> Result<Vec<Declaration>> {
+    ALL.iter().flat_map(|provider| provider.streams).map(Stream::declaration).collect()
 }
 
 /// A key refused by its form: never shown, only named by what is wrong with it.

@@ -1,44 +1,83 @@
-//! What the operating system tells a running program: stop, or look at the configuration again.
+//! What the operating system asks of the agent, as one stream: stop, or read the configuration again.
 
-use crate::problem::{self, Result};
+use std::io;
 
-/// A signal, as far as it matters here.
+use crate::problem::{Result, SERVICE_SIGNALS};
+
+/// Something asked from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM, SIGINT, Ctrl-C.
+    /// End in good order: SIGTERM, SIGINT, Ctrl-C.
     Stop,
-    /// SIGHUP.
+    /// Look at the configuration file now: SIGHUP.
     Reload,
 }
 
-/// Listens from now on.
+/// The signals from the moment of [`Signals::listen`] on.
+#[derive(Debug)]
+pub struct Signals(Inner);
+
+impl Signals {
+    /// Takes the signals over from the system, which would end the process. Needs the runtime.
+    pub fn listen() -> Result<Self> {
+        let inner = Inner::listen().map_err(|error| SERVICE_SIGNALS.with(error.kind()))?;
+        Ok(Self(inner))
+    }
+
+    /// The next one. Dropping the future loses none.
+    pub async fn next(&mut self) -> Signal {
+        self.0.next().await
+    }
+}
+
 #[cfg(unix)]
-pub struct Signals {
-    term: tokio::signal::unix::Signal,
+#[derive(Debug)]
+struct Inner {
+    terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
 }
 
-/// Takes the signals over from the system's defaults.
 #[cfg(unix)]
-pub fn listen() -> Result<Signals> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let take = |kind| signal(kind).map_err(|error| problem::AGENT_RUNTIME.with(error.kind()));
-    Ok(Signals {
-        term: take(SignalKind::terminate())?,
-        interrupt: take(SignalKind::interrupt())?,
-        hangup: take(SignalKind::hangup())?,
-    })
-}
+impl Inner {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
 
-#[cfg(unix)]
-impl Signals {
-    /// The next one.
-    pub async fn next(&mut self) -> Signal {
+    async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.term.recv() => Signal::Stop,
+            _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
             _ = self.hangup.recv() => Signal::Reload,
+        }
+    }
+}
+
+#[cfg(windows)]
+#[derive(Debug)]
+struct Inner {
+    interrupt: tokio::signal::windows::CtrlC,
+    close: tokio::signal::windows::CtrlClose,
+    shutdown: tokio::signal::windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
+impl Inner {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::windows::{ctrl_c, ctrl_close, ctrl_shutdown};
+        Ok(Self { interrupt: ctrl_c()?, close: ctrl_close()?, shutdown: ctrl_shutdown()? })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.close.recv() => Signal::Stop,
+            _ = self.shutdown.recv() => Signal::Stop,
         }
     }
 }

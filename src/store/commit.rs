@@ -11,7 +11,7 @@ use super::coverage::Step;
 use super::fault::Doing;
 use super::open::Store;
 use crate::problem::{self, Result};
-use crate::stream::{Cell, Declaration, Page, Projection, Rows, Value};
+use crate::stream::{Cell, Declaration, Page, Projection, Source, Value};
 
 /// How the rows of one stream are written for one account: fixed once, shared by all its commits.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ struct Target {
     columns: Vec<String>,
     /// Key columns other than the account.
     key: Vec<String>,
-    /// Position-keyed children: the parent's key column here, and the position's.
-    positioned: Option<(usize, usize)>,
+    /// Children keyed by their parent and their position: the cell of the parent's id in the parent's rows.
+    parent_id: Option<usize>,
 }
 
 /// One page to be committed.
@@ -66,16 +66,14 @@ pub struct Committed {
 impl Upsert {
     /// Prepares writing of `declaration`'s rows as `projection` makes them.
     pub fn new(account: i64, declaration: &Declaration, projection: &Projection) -> Self {
+        let main_id = declaration.main().column("id").and_then(|id| projection.cell_of(id));
         let tables = declaration.tables.iter().enumerate().map(|(index, table)| {
             let name_of = |column: &usize| table.columns[*column].name.clone();
             let columns: Vec<String> = projection.columns(index).iter().map(name_of).collect();
             let key: Vec<String> = table.key.iter().filter(|name| *name != "account").cloned().collect();
-            let at = |name: &str| columns.iter().position(|column| column == name);
-            let positioned = match key.as_slice() {
-                [parent, position] if table.each.is_some() && position == "position" => at(parent).zip(at(position)),
-                _ => None,
-            };
-            Target { name: table.name.clone(), columns, key, positioned }
+            let positioned = table.columns.iter().any(|column| column.source == Source::Position) && key.len() == 2;
+            let parent_id = if positioned { main_id } else { None };
+            Target { name: table.name.clone(), columns, key, parent_id }
         });
         Self {
             stream: declaration.main().name.clone(),
@@ -102,11 +100,16 @@ impl Store {
     /// Writes a page with all that it proves. Runs within the transaction of the job that calls it.
     pub fn commit_page(&mut self, commit: &Commit) -> Result<Committed> {
         let before = self.connection.total_changes();
-        for (table, target) in commit.upsert.tables.iter().enumerate() {
-            self.upsert_rows(commit, target, &commit.page.tables[table])?;
-            if let Some(positioned) = target.positioned {
-                self.end_arrays(commit, target, positioned, &commit.page.tables[table])?;
-            }
+        let latest = self.upsert_rows(commit, 0, |_| true)?;
+        for (table, target) in commit.upsert.tables.iter().enumerate().skip(1) {
+            let Some(id) = target.parent_id else {
+                self.upsert_rows(commit, table, |_| true)?;
+                continue;
+            };
+            // Positions mean something only together: they are those of the read that the parent's row shows.
+            let parents = &commit.page.tables[table].parents;
+            self.upsert_rows(commit, table, |row| latest[parents[row] as usize])?;
+            self.end_arrays(commit, table, id, &latest)?;
         }
         let written = self.connection.total_changes() - before;
         self.count_rejected(commit)?;
@@ -116,8 +119,11 @@ impl Store {
         Ok(Committed { records: commit.page.records, written, rejected })
     }
 
-    fn upsert_rows(&mut self, commit: &Commit, target: &Target, rows: &Rows) -> Result<()> {
+    /// Writes the wanted rows of a table; says of each whether it now shows this read (a later one may stand there).
+    fn upsert_rows(&mut self, commit: &Commit, table: usize, wanted: impl Fn(usize) -> bool) -> Result<Vec<bool>> {
         let doing = "storing a page";
+        let (target, rows) = (&commit.upsert.tables[table], &commit.page.tables[table]);
+        let mut latest = vec![false; rows.len()];
         let mut row = 0;
         while row < rows.len() {
             // Rows with the same columns present share a statement; provider lists nearly always do.
@@ -126,48 +132,44 @@ impl Store {
             let sql = self.statements.entry(key).or_insert_with(|| upsert_sql(target, present));
             let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
             while row < rows.len() && presence(rows.row(row)) == present {
-                let mut at = 0;
-                let mut bind = |value: &dyn ToSql| {
-                    at += 1;
-                    statement.raw_bind_parameter(at, value).doing(doing)
-                };
-                bind(&commit.upsert.account)?;
-                for cell in rows.row(row).iter().filter(|cell| **cell != Cell::Absent) {
-                    bind(&Bound(commit.page.value(*cell)))?;
+                if wanted(row) {
+                    let mut at = 0;
+                    let mut bind = |value: &dyn ToSql| {
+                        at += 1;
+                        statement.raw_bind_parameter(at, value).doing(doing)
+                    };
+                    bind(&commit.upsert.account)?;
+                    for cell in rows.row(row).iter().filter(|cell| **cell != Cell::Absent) {
+                        bind(&Bound(commit.page.value(*cell)))?;
+                    }
+                    bind(&commit.read_at)?;
+                    bind(&commit.read_at)?;
+                    bind(&commit.read_seq)?;
+                    bind(&commit.source)?;
+                    latest[row] = statement.raw_execute().doing(doing)? == 1;
                 }
-                bind(&commit.read_at)?;
-                bind(&commit.read_at)?;
-                bind(&commit.read_seq)?;
-                bind(&commit.source)?;
-                statement.raw_execute().doing(doing)?;
                 row += 1;
             }
         }
-        Ok(())
+        Ok(latest)
     }
 
     /// Elements beyond the end of an array that came shorter than before are marked as gone.
-    fn end_arrays(
-        &self,
-        commit: &Commit,
-        target: &Target,
-        (parent, position): (usize, usize),
-        rows: &Rows,
-    ) -> Result<()> {
+    fn end_arrays(&self, commit: &Commit, table: usize, id: usize, latest: &[bool]) -> Result<()> {
         let doing = "ending an array";
+        let target = &commit.upsert.tables[table];
         let sql = format!(
-            "UPDATE {} SET deleted_at = ?1 WHERE account = ?2 AND {} = ?3 AND {} > ?4 AND deleted_at IS NULL AND read_seq < ?5",
-            target.name, target.columns[parent], target.columns[position]
+            "UPDATE {} SET deleted_at = ?1, read_at = ?1, read_seq = ?2
+             WHERE account = ?3 AND {} = ?4 AND {} >= ?5 AND deleted_at IS NULL",
+            target.name, target.key[0], target.key[1]
         );
         let mut statement = self.connection.prepare_cached(&sql).doing(doing)?;
-        for row in 0..rows.len() {
-            let last = row + 1 == rows.len() || rows.parents[row + 1] != rows.parents[row];
-            if last {
-                let cells = rows.row(row);
-                let (parent, position) =
-                    (Bound(commit.page.value(cells[parent])), Bound(commit.page.value(cells[position])));
-                let (account, read_at, seq) = (commit.upsert.account, commit.read_at, commit.read_seq);
-                statement.execute(rusqlite::params![read_at, account, parent, position, seq]).doing(doing)?;
+        for (parent, length) in &commit.page.tables[table].lengths {
+            let parent = *parent as usize;
+            if latest[parent] {
+                let id = Bound(commit.page.value(commit.page.tables[0].row(parent)[id]));
+                let row = rusqlite::params![commit.read_at, commit.read_seq, commit.upsert.account, id, length];
+                statement.execute(row).doing(doing)?;
             }
         }
         Ok(())

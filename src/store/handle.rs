@@ -12,6 +12,12 @@ use crate::problem::{self, Problem, Result};
 type Settle = Box<dyn FnOnce(Option<Problem>) + Send>;
 type Job = Box<dyn FnOnce(&mut Store) -> Settle + Send>;
 
+/// What the writer's thread is sent.
+enum Order {
+    Run(Job),
+    Close,
+}
+
 /// Jobs that may share one commit.
 const TOGETHER: usize = 8;
 
@@ -21,8 +27,8 @@ pub struct StoreHandle(Way);
 
 #[derive(Clone)]
 enum Way {
-    Thread(mpsc::Sender<Job>, Arc<Mutex<Option<std::thread::JoinHandle<Result<()>>>>>),
-    Inline(Arc<Mutex<Store>>),
+    Thread(mpsc::Sender<Order>, Arc<Mutex<Option<std::thread::JoinHandle<Result<()>>>>>),
+    Inline(Arc<Mutex<Option<Store>>>),
 }
 
 impl StoreHandle {
@@ -35,7 +41,7 @@ impl StoreHandle {
 
     /// The writer runs in the caller: for simulations, where nothing may pass a paused clock.
     pub fn inline(store: Store) -> Self {
-        Self(Way::Inline(Arc::new(Mutex::new(store))))
+        Self(Way::Inline(Arc::new(Mutex::new(Some(store)))))
     }
 
     /// Runs `job` in a transaction and returns when it is committed; a problem takes the job's own changes back.
@@ -47,6 +53,7 @@ impl StoreHandle {
         match &self.0 {
             Way::Inline(store) => {
                 let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+                let store = store.as_mut().ok_or_else(stopped)?;
                 store.begin()?;
                 let result = store.within(job);
                 store.commit()?;
@@ -58,27 +65,25 @@ impl StoreHandle {
                     let result = store.within(job);
                     Box::new(move |failed: Option<Problem>| {
                         // The caller may have gone away; the commit stands all the same.
-                        drop(tell.send(match (result, failed) {
-                            (Ok(_), Some(problem)) => Err(problem),
-                            (result, _) => result,
-                        }));
+                        drop(tell.send(failed.map_or(result, Err)));
                     })
                 });
-                queue.send(job).await.map_err(|_| stopped())?;
+                queue.send(Order::Run(job)).await.map_err(|_| stopped())?;
                 told.await.map_err(|_| stopped())?
             }
         }
     }
 
-    /// Lets queued jobs finish, then closes the store in order. Later jobs are refused.
+    /// Lets queued jobs finish, then closes the store in order. Later jobs, of any clone, are refused.
     pub async fn close(self) -> Result<()> {
         match self.0 {
-            Way::Inline(store) => match Arc::try_unwrap(store) {
-                Ok(store) => store.into_inner().unwrap_or_else(PoisonError::into_inner).close(),
-                Err(_) => Ok(()),
-            },
+            Way::Inline(store) => {
+                let store = store.lock().unwrap_or_else(PoisonError::into_inner).take();
+                store.map_or(Ok(()), Store::close)
+            }
             Way::Thread(queue, thread) => {
-                drop(queue);
+                // Refused only when the thread is gone; joining it tells how.
+                drop(queue.send(Order::Close).await);
                 let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let Some(thread) = thread else { return Ok(()) };
                 let joined = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -92,17 +97,24 @@ fn stopped() -> Problem {
     problem::STORE_IO.with("the writer has stopped")
 }
 
-fn work(mut store: Store, mut queue: mpsc::Receiver<Job>) -> Result<()> {
+fn work(mut store: Store, mut queue: mpsc::Receiver<Order>) -> Result<()> {
     while let Some(first) = queue.blocking_recv() {
-        let begun = store.begin();
-        let mut settles = vec![first(&mut store)];
-        while begun.is_ok() && settles.len() < TOGETHER {
-            match queue.try_recv() {
-                Ok(job) => settles.push(job(&mut store)),
-                Err(_) => break,
+        let mut failed = store.begin().err();
+        let mut settles = Vec::new();
+        let mut next = Some(first);
+        while let Some(order) = next.take() {
+            match order {
+                Order::Run(job) => settles.push(job(&mut store)),
+                // Nothing more is taken in; what is queued is still received.
+                Order::Close => queue.close(),
+            }
+            if failed.is_none() && settles.len() < TOGETHER {
+                next = queue.try_recv().ok();
             }
         }
-        let failed = begun.and_then(|()| store.commit()).err();
+        if failed.is_none() {
+            failed = store.commit().err();
+        }
         for settle in settles {
             settle(failed.clone());
         }
@@ -119,10 +131,16 @@ impl Store {
     }
 
     fn commit(&mut self) -> Result<()> {
-        let committed = self.connection.execute_batch("COMMIT").map_err(|e| from_sqlite(&e, "committing"));
-        if committed.is_err() && !self.connection.is_autocommit() {
-            // What could not be committed must not linger; the error above is the one to tell.
-            drop(self.connection.execute_batch("ROLLBACK"));
+        let committed = match self.ended.take() {
+            Some(problem) => Err(problem),
+            None => self.connection.execute_batch("COMMIT").map_err(|e| from_sqlite(&e, "committing")),
+        };
+        if committed.is_err() {
+            self.next_read = 0;
+            if !self.connection.is_autocommit() {
+                // What could not be committed must not linger; the error above is the one to tell.
+                drop(self.connection.execute_batch("ROLLBACK"));
+            }
         }
         committed
     }
@@ -131,17 +149,23 @@ impl Store {
     fn within<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let doing = |e: rusqlite::Error| from_sqlite(&e, "running a transaction");
         if self.connection.is_autocommit() {
-            // The transaction could not begin, or an earlier job's error (a full disk) ended it.
+            // The transaction could not begin, or an earlier job's error ended it: all are told why by the commit.
             return Err(problem::STORE_IO.with("no transaction"));
         }
         self.connection.execute_batch("SAVEPOINT job").map_err(doing)?;
         let result = job(self);
-        if result.is_err() && !self.connection.is_autocommit() {
+        if self.connection.is_autocommit() {
+            // SQLite took the whole transaction back (a full disk, a refused write).
+            let none = || problem::STORE_IO.with("the transaction ended early");
+            self.ended = Some(result.as_ref().err().cloned().unwrap_or_else(none));
+            return result;
+        }
+        if result.is_err() {
+            // Numbers of reads that were reserved within the job are no longer on the disk.
+            self.next_read = 0;
             self.connection.execute_batch("ROLLBACK TO job").map_err(doing)?;
         }
-        if !self.connection.is_autocommit() {
-            self.connection.execute_batch("RELEASE job").map_err(doing)?;
-        }
+        self.connection.execute_batch("RELEASE job").map_err(doing)?;
         result
     }
 

@@ -14,7 +14,7 @@ use crate::problem::{self, Result};
 use crate::stream::Declaration;
 
 /// "CFst": marks a file as a Counterfoil store.
-pub(super) const APPLICATION_ID: i32 = 0x4346_7374;
+const APPLICATION_ID: i32 = 0x4346_7374;
 
 /// What each version added: the first is the whole schema of its day, every later one a script that runs once.
 /// A script is never edited once released.
@@ -48,6 +48,8 @@ pub struct Store {
     pub(super) statements: std::collections::HashMap<(String, u128), String>,
     pub(super) next_read: i64,
     pub(super) reserved_reads: i64,
+    /// Why SQLite ended the running transaction before its commit.
+    pub(super) ended: Option<crate::problem::Problem>,
     /// Pages in the write-ahead log after the last commit.
     pub(super) wal_pages: std::sync::Arc<std::sync::atomic::AtomicI32>,
 }
@@ -73,7 +75,8 @@ impl Store {
     /// Opens the store for writing; creates it when there is no file. `vfs` names the file layer, none is the system's.
     pub fn open(path: &Path, schema: &Schema, vfs: Option<&str>, entropy: &dyn Entropy) -> Result<Self> {
         schema.streams.iter().try_for_each(super::commit::check_width)?;
-        let fresh = judge_header(path)?;
+        local_disk(path)?;
+        judge_header(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         #[allow(clippy::disallowed_methods)] // this is the room's door
         let mut connection = match vfs {
@@ -83,18 +86,19 @@ impl Store {
         .doing("opening the store")?;
         let doing = "preparing the store";
         connection.busy_timeout(std::time::Duration::from_secs(5)).doing(doing)?;
+        // Keeps `-wal` and `-shm` when this connection ends: without them a reader that may not write the folder cannot open
+        // the file. What an orderly stop brings into the main file is brought there by `close`.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).doing(doing)?;
-        if !fresh {
-            judge_version(&connection)?;
-        }
-        pragmas(&connection)?;
-        persist_wal(&connection)?;
-        connection.set_prepared_statement_cache_capacity(128);
-        if fresh {
+        // No pages: there was no file, or an empty one, or one whose creation was cut short and has just been taken back.
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).doing(doing)?;
+        if pages == 0 {
             create(&mut connection, schema, entropy)?;
-        } else {
-            upgrade(&mut connection)?;
         }
+        judge_version(&connection)?;
+        pragmas(&connection)?;
+        check_after_unclean_stop(&connection, path)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        upgrade(&mut connection)?;
         views(&mut connection, schema)?;
         let wal_pages = std::sync::Arc::new(std::sync::atomic::AtomicI32::new(0));
         let in_log = wal_pages.clone();
@@ -103,15 +107,16 @@ impl Store {
             Ok(())
         };
         connection.wal_hook(Some(count)).doing(doing)?;
-        let mut store = Self {
+        let store = Self {
             connection,
             path: path.to_owned(),
             statements: std::collections::HashMap::new(),
             next_read: 0,
             reserved_reads: 0,
+            ended: None,
             wal_pages,
         };
-        store.check_after_unclean_stop()?;
+        store.set_state("in_use", "1")?;
         Ok(store)
     }
 
@@ -139,18 +144,6 @@ impl Store {
         self.connection.execute(sql, [name, value]).doing("storing a fact of the store").map(|_| ())
     }
 
-    /// A store that was not closed in order is checked before it is used. (On 1 GB: about a second warm, 20 s cold.)
-    fn check_after_unclean_stop(&mut self) -> Result<()> {
-        if self.state("in_use")?.as_deref() == Some("1") {
-            let sql = "PRAGMA quick_check(1)";
-            let verdict: String = self.connection.query_row(sql, [], |row| row.get(0)).doing("checking the store")?;
-            if verdict != "ok" {
-                return Err(problem::STORE_DAMAGED.with(self.path.display()));
-            }
-        }
-        self.set_state("in_use", "1")
-    }
-
     /// Closes in order: everything is brought into the main file, and the next start needs no check.
     pub fn close(self) -> Result<()> {
         self.set_state("in_use", "0")?;
@@ -160,8 +153,8 @@ impl Store {
 }
 
 /// Looks at the first bytes before SQLite does: a file that is not ours, or newer, is refused untouched.
-/// True when there is nothing yet.
-fn judge_header(path: &Path) -> Result<bool> {
+/// True when there is something.
+pub(super) fn judge_header(path: &Path) -> Result<bool> {
     let mut head = [0u8; 100];
     let read = match File::open(path) {
         Ok(mut file) => {
@@ -179,14 +172,30 @@ fn judge_header(path: &Path) -> Result<bool> {
         Err(error) => return Err(problem::STORE_READ_ONLY.with(format!("{} ({})", path.display(), error.kind()))),
     };
     if read == 0 {
-        return Ok(true);
+        return Ok(false);
     }
     let number = |at: usize| i32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     if read < head.len() || &head[..16] != b"SQLite format 3\0" || number(68) != APPLICATION_ID {
         return Err(problem::STORE_FOREIGN.with(path.display()));
     }
     judge_number(number(60))?;
-    Ok(false)
+    Ok(true)
+}
+
+/// Refuses file systems over a network: the log's shared memory does not work there, and rows would be lost.
+#[cfg(target_os = "linux")]
+fn local_disk(path: &Path) -> Result<()> {
+    // NFS, SMB, CIFS, SMB2, 9p, CODA, AFS: the magic numbers of statfs(2).
+    const REMOTE: [u64; 7] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x7375_7245, 0x5346_414f];
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let kind = rustix::fs::statfs(folder).map_or(0, |facts| facts.f_type as u64 & 0xffff_ffff);
+    if REMOTE.contains(&kind) { Err(problem::STORE_NETWORK.with(path.display())) } else { Ok(()) }
+}
+
+/// Elsewhere the log's own check has to do.
+#[cfg(not(target_os = "linux"))]
+fn local_disk(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 fn judge_number(version: i32) -> Result<()> {
@@ -194,16 +203,28 @@ fn judge_number(version: i32) -> Result<()> {
     if usize::try_from(version).is_ok_and(|version| (1..=ours).contains(&version)) {
         return Ok(());
     }
-    Err(problem::STORE_NEWER.with(format!("its version is {version}, this program knows versions up to {ours}")))
+    let refusal = if version > 0 { &problem::STORE_NEWER } else { &problem::STORE_DAMAGED };
+    Err(refusal.with(format!("its version is {version}, this program knows versions up to {ours}")))
 }
 
 /// The same judgement with the write-ahead log taken into account.
-fn judge_version(connection: &Connection) -> Result<()> {
+pub(super) fn judge_version(connection: &Connection) -> Result<()> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     if pragma("application_id").doing("reading the store's mark")? != APPLICATION_ID {
         return Err(problem::STORE_FOREIGN.plain());
     }
     judge_number(pragma("user_version").doing("reading the store's version")?)
+}
+
+/// A store that was not closed in order is checked before anything is written. (On 1 GB: about a second warm, 20 s cold.)
+fn check_after_unclean_stop(connection: &Connection, path: &Path) -> Result<()> {
+    let doing = "checking the store";
+    let sql = "SELECT count(*) FROM state WHERE name = 'in_use' AND value = '1'";
+    if connection.query_row(sql, [], |row| row.get::<_, i64>(0)).doing(doing)? == 0 {
+        return Ok(());
+    }
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).doing(doing)?;
+    if verdict == "ok" { Ok(()) } else { Err(problem::STORE_DAMAGED.with(path.display())) }
 }
 
 fn pragmas(connection: &Connection) -> Result<()> {
@@ -231,24 +252,8 @@ fn pragmas(connection: &Connection) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).doing(doing).map(|_| ())
 }
 
-/// Keeps `-wal` and `-shm` after an orderly stop: without them a reader that may not write the folder cannot open the file.
-#[allow(unsafe_code)] // one file-control call that rusqlite does not wrap; the handle is alive and the argument is an int
-fn persist_wal(connection: &Connection) -> Result<()> {
-    let mut on: std::ffi::c_int = 1;
-    let code = unsafe {
-        rusqlite::ffi::sqlite3_file_control(
-            connection.handle(),
-            c"main".as_ptr(),
-            rusqlite::ffi::SQLITE_FCNTL_PERSIST_WAL,
-            (&raw mut on).cast(),
-        )
-    };
-    if code == rusqlite::ffi::SQLITE_OK {
-        return Ok(());
-    }
-    Err(problem::STORE_SQLITE.with(format!("keeping the log file (SQLite code {code})")))
-}
-
+/// Makes everything in one transaction of the rollback journal, before the log is switched on: so that mark and version stand
+/// in the main file, where [`judge_header`] looks for them, even if the program is killed the next moment.
 fn create(connection: &mut Connection, schema: &Schema, entropy: &dyn Entropy) -> Result<()> {
     let doing = "creating the store";
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).doing(doing)?;

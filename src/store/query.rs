@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::{Doing, from_sqlite};
-use super::open::Store;
+use super::open::{Store, judge_header, judge_version};
 use crate::clock::Clock;
 use crate::problem::{self, Result};
 
@@ -48,7 +48,7 @@ pub struct Table {
 impl Reader {
     /// Opens a store read-only. It works beside a running agent and after it stopped.
     pub fn open(path: &Path) -> Result<Self> {
-        if !path.exists() {
+        if !judge_header(path)? {
             return Err(problem::STORE_MISSING.with(path.display()));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -56,10 +56,7 @@ impl Reader {
         let connection = Connection::open_with_flags(path, flags).doing("opening the store")?;
         let doing = "opening the store for reading";
         connection.busy_timeout(Duration::from_secs(5)).doing(doing)?;
-        let mark: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).doing(doing)?;
-        if mark != super::open::APPLICATION_ID {
-            return Err(problem::STORE_FOREIGN.with(path.display()));
-        }
+        judge_version(&connection)?;
         connection.pragma_update(None, "query_only", true).doing(doing)?;
         Ok(Self { connection })
     }
@@ -75,12 +72,7 @@ impl Reader {
         let until = clock.mono() + time;
         let late = move || clock.mono() > until;
         self.connection.progress_handler(10_000, Some(late)).doing(doing)?;
-        self.connection
-            .authorizer(Some(|context: AuthContext<'_>| match context.action {
-                AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Deny,
-                _ => Authorization::Allow,
-            }))
-            .doing(doing)?;
+        self.connection.authorizer(Some(allow)).doing(doing)?;
         let result = self.run(sql, rows);
         let none: Option<fn() -> bool> = None;
         self.connection.progress_handler(0, none).doing(doing)?;
@@ -91,10 +83,13 @@ impl Reader {
 
     fn run(&self, sql: &str, limit: usize) -> Result<Table> {
         let mut statement = self.connection.prepare(sql).map_err(|error| invalid(&error, sql))?;
-        if !statement.readonly() || statement.column_count() == 0 {
+        if !statement.readonly() {
             return Err(problem::QUERY_WRITES.plain());
         }
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        if statement.column_count() == 0 {
+            return Err(problem::QUERY_INVALID.with("it asks for no rows"));
+        }
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut found = Table { columns, rows: Vec::new(), cut: false };
         let mut rows = statement.query([]).map_err(|error| failed(&error))?;
         while let Some(row) = rows.next().map_err(|error| failed(&error))? {
@@ -130,7 +125,7 @@ impl Store {
     pub fn read(&self, sql: &str) -> Result<Table> {
         let doing = "reading the store";
         let mut statement = self.connection.prepare(sql).doing(doing)?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let width = columns.len();
         let rows = statement.query_map([], |row| (0..width).map(|at| row.get_ref(at).map(text)).collect());
         let rows = rows.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)?;
@@ -160,6 +155,28 @@ fn text(value: ValueRef<'_>) -> Text {
     }
 }
 
+/// What a person's own statement may do: read, and ask what there is. Settings of the connection stay as they are.
+fn allow(context: AuthContext<'_>) -> Authorization {
+    const ASKING: [&str; 8] = [
+        "table_info",
+        "table_xinfo",
+        "table_list",
+        "index_list",
+        "index_info",
+        "index_xinfo",
+        "foreign_key_list",
+        "user_version",
+    ];
+    match context.action {
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Deny,
+        AuthAction::Pragma { pragma_name, .. } if !ASKING.contains(&pragma_name) => Authorization::Deny,
+        AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
+            Authorization::Deny
+        }
+        _ => Authorization::Allow,
+    }
+}
+
 /// What SQLite says of the person's own SQL is the person's to see: it quotes the query, not the data.
 fn invalid(error: &rusqlite::Error, sql: &str) -> crate::problem::Problem {
     match error {
@@ -183,10 +200,14 @@ fn invalid(error: &rusqlite::Error, sql: &str) -> crate::problem::Problem {
     }
 }
 
+/// While a query runs SQLite's words may quote the data: they are not passed on.
 fn failed(error: &rusqlite::Error) -> crate::problem::Problem {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::OperationInterrupted) => problem::QUERY_TIME.plain(),
         Some(rusqlite::ErrorCode::ReadOnly) => problem::QUERY_WRITES.plain(),
+        Some(rusqlite::ErrorCode::Unknown | rusqlite::ErrorCode::TooBig) => {
+            problem::QUERY_INVALID.with("a function of it cannot take a value that it met")
+        }
         _ => from_sqlite(error, "running the query"),
     }
 }

@@ -35,16 +35,20 @@
 //! - `not kept`: every other path the provider is known to send, with its class, entries parted by ` · ` (or one a line);
 //!   `path.*` is the whole subtree. A field that is neither declared nor listed here is counted in `drift`, by name only.
 
+mod class;
 mod convert;
 mod declare;
 mod lookup;
 mod page;
 mod project;
+mod record;
 mod seeds;
 mod tree;
+mod walk;
 
+pub use class::{Class, Profile};
 pub use convert::{Instant, decimal_to_e8, decimal_to_minor, iso_instant};
-pub use declare::{Class, Column, Conversion, Declaration, Each, Kind, NotKept, Profile, Source, Table};
+pub use declare::{Column, Conversion, Declaration, Each, Kind, NotKept, Source, Table};
 pub use page::{Cell, Leaf, Page, Rejected, Rows, Value};
 pub use project::{Malformed, Projection, Shape, Tokens};
 

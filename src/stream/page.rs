@@ -38,11 +38,13 @@ pub struct Rows {
     pub cells: Vec<Cell>,
     /// For child rows: the number of the parent row on this page.
     pub parents: Vec<u32>,
+    /// For each parent row whose array came: its number, and how many elements the array had (null had none).
+    pub lengths: Vec<(u32, u32)>,
 }
 
 impl Rows {
     pub(super) fn new(width: usize) -> Self {
-        Self { width, cells: Vec::new(), parents: Vec::new() }
+        Self { width, cells: Vec::new(), parents: Vec::new(), lengths: Vec::new() }
     }
 
     /// How many rows there are.
@@ -134,9 +136,9 @@ impl Page {
     pub fn last_id(&self) -> Option<&str> {
         let rows = &self.tables[0];
         let id = self.id?;
-        let rejected = self.rejected.iter().filter(|rejected| rejected.table == 0);
+        let mut rejected = self.rejected.iter().filter(|rejected| rejected.table == 0);
         if self.last_rejected {
-            return rejected.last().map(|rejected| rejected.id.as_str()).filter(|id| !id.is_empty());
+            return rejected.next_back().map(|rejected| rejected.id.as_str()).filter(|id| !id.is_empty());
         }
         rows.len().checked_sub(1).map(|last| self.text(rows.row(last)[id]))
     }

@@ -9,14 +9,16 @@ use serde_json::value::RawValue;
 
 use super::declare::Conversion;
 use super::page::Leaf;
-use super::project::Walk;
 use super::tree::{Edge, Node};
+use super::walk::Walk;
 
 /// The response around the records.
 pub(super) struct Envelope<'a, 'w> {
     pub(super) walk: &'a mut Walk<'w>,
     pub(super) field: &'static str,
     pub(super) leaves: &'static [&'static str],
+    /// Each record is parsed apart, so that one that is no JSON is rejected alone.
+    pub(super) apart: bool,
 }
 
 impl<'de> Visitor<'de> for Envelope<'_, '_> {
@@ -30,7 +32,7 @@ impl<'de> Visitor<'de> for Envelope<'_, '_> {
         while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             if key == self.field {
                 self.walk.found = true;
-                map.next_value_seed(RecordsSeed { walk: self.walk })?;
+                map.next_value_seed(RecordsSeed { walk: self.walk, apart: self.apart })?;
             } else if let Some(at) = self.leaves.iter().position(|leaf| *leaf == key) {
                 self.walk.page.leaves[at] = Some(map.next_value_seed(LeafSeed)?);
             } else {
@@ -43,8 +45,7 @@ impl<'de> Visitor<'de> for Envelope<'_, '_> {
     // A bare array of records.
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         self.walk.found = self.field.is_empty();
-        while seq.next_element_seed(RecordSeed { walk: self.walk })?.is_some() {}
-        Ok(())
+        records(self.walk, self.apart, &mut seq)
     }
 }
 
@@ -102,6 +103,22 @@ impl<'de> Visitor<'de> for LeafSeed {
 
 struct RecordsSeed<'a, 'w> {
     walk: &'a mut Walk<'w>,
+    apart: bool,
+}
+
+fn records<'de, A: SeqAccess<'de>>(walk: &mut Walk<'_>, apart: bool, seq: &mut A) -> Result<(), A::Error> {
+    if !apart {
+        while seq.next_element_seed(RecordSeed { walk })?.is_some() {}
+        return Ok(());
+    }
+    while let Some(raw) = seq.next_element::<&RawValue>()? {
+        let before = walk.marks();
+        let mut json = serde_json::Deserializer::from_str(raw.get());
+        if (RecordSeed { walk }).deserialize(&mut json).is_err() {
+            walk.broken(&before);
+        }
+    }
+    Ok(())
 }
 
 impl<'de> DeserializeSeed<'de> for RecordsSeed<'_, '_> {
@@ -120,8 +137,7 @@ impl<'de> Visitor<'de> for RecordsSeed<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(RecordSeed { walk: self.walk })?.is_some() {}
-        Ok(())
+        records(self.walk, self.apart, &mut seq)
     }
 }
 
@@ -273,7 +289,10 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
         match i64::try_from(number) {
             Ok(number) => self.walk.int(self.edge, number),
             // Beyond 64 bits signed: as odd as a fraction would be.
-            Err(_) => self.walk.no_scalar(self.edge),
+            Err(_) => {
+                self.walk.no_scalar(self.edge);
+                self.walk.no_array(self.edge);
+            }
         }
         Ok(())
     }
@@ -299,6 +318,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
             return self.walk.allowed(*cell, map);
         }
         self.walk.no_scalar(self.edge);
+        self.walk.no_array(self.edge);
         match self.edge.child {
             Some(child) => self.walk.object(self.walk.node(child), map),
             None => {
@@ -310,8 +330,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         if let Some(table) = self.edge.array {
-            while self.walk.element(table, &mut seq)? {}
-            return Ok(());
+            return self.walk.elements(table, seq);
         }
         self.walk.no_scalar(self.edge);
         while seq.next_element::<IgnoredAny>()?.is_some() {}

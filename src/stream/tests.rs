@@ -147,6 +147,19 @@ fn an_odd_record_is_counted_with_id_and_reason_and_stops_nothing() {
 }
 
 #[test]
+fn a_record_that_is_no_json_is_rejected_alone() {
+    let page = read(
+        Profile::Standard,
+        r#"{"data":[{"id":"a","actions":[{"id":"x"}]},{"id":"b","actions":[{"id":"y"}],"currency":"\ud800"},{"id":"c","amount":1e999}],
+        "has_more":true}"#,
+    );
+    let told: Vec<_> = page.rejected.iter().map(|r| (r.id.as_str(), r.reason)).collect();
+    assert_eq!(told, [("b", "not_json"), ("c", "not_json")]);
+    assert_eq!((page.records, show(&page, 0).len(), show(&page, 1).len()), (3, 1, 1));
+    assert_eq!(page.leaves[0], Some(Leaf::Bool(true)));
+}
+
+#[test]
 fn array_elements_become_child_rows() {
     let page = read(
         Profile::Standard,

@@ -1,6 +1,7 @@
 //! The prefix tree over a declaration's paths, and per table what its cells are. Built once per account; read-only.
 
-use super::declare::{Conversion, Declaration, Profile, Source, Table};
+use super::class::Profile;
+use super::declare::{Conversion, Declaration, Source, Table};
 use super::lookup::Lookup;
 
 /// Where a key leads.

@@ -60,6 +60,11 @@ impl Caller {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// Whether there is a key to send.
+    pub fn has_key(&self) -> Result<()> {
+        self.keys.lend().map(|_| ())
+    }
+
     /// The provider's time now: what it last told, moved on by this machine's monotonic clock, never by its wall clock.
     pub fn provider_now(&self) -> Option<i64> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

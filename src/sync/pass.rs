@@ -16,7 +16,7 @@ use crate::problem::{self, Problem, Result};
 use crate::providers::{Provider, Stream, Way};
 use crate::store::{RunEnd, StoreHandle, Upsert};
 use crate::stream::Projection;
-use crate::testpoint::kill_point;
+use crate::testpoint::{kill_point, planted};
 
 /// Windows in flight at once, and so requests at once, for one connection.
 pub(super) const WORKERS: usize = 4;
@@ -136,6 +136,10 @@ pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atomic
     let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
     let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
     let Some(first) = lines.first() else { return Ok(PassEnd::default()) };
+    // Without a key there is nothing to ask, stream by stream, for.
+    if let Err(problem) = of.caller.has_key() {
+        return all_failed(&of, &lines, &problem).await;
+    }
     if of.caller.provider_now().is_none()
         && let Err(problem) = probe(&of, first).await
         && of.caller.provider_now().is_none()
@@ -181,7 +185,8 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64) -> Result<Lane> {
         })
         .await?;
     let horizon = (now - line.stream.lag_s * 1000).div_euclid(1000) * 1000;
-    let bounds = Bounds { start: of.start, horizon, overlap: line.stream.overlap_s * 1000 };
+    let overlap = if planted("no_overlap") { 0 } else { line.stream.overlap_s * 1000 };
+    let bounds = Bounds { start: of.start, horizon, overlap };
     let size = Some(line.size.load(Ordering::Relaxed)).filter(|size| *size > 0);
     let plan = Plan::new(bounds, &line.upsert.declaration, windows, size);
     let (walked, whole) = plan.share();

@@ -7,9 +7,14 @@ mod config;
 mod declarations;
 mod egress;
 mod http;
+mod judges;
+#[cfg(debug_assertions)]
+mod kill;
 mod policy;
 mod sandbox;
+mod service;
 mod store;
 mod stream;
 mod sync;
+mod twin;
 mod vault;

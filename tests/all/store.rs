@@ -1,1 +1,15 @@
-//! Tests of `store`.
+//! Tests of `store`, and of the projection as far as it decides what is stored: over the program's own declarations, on real
+//! files.
+
+mod checkpoints;
+mod commits;
+mod disk;
+mod group;
+mod kit;
+mod merge;
+mod migrations;
+mod old;
+mod opening;
+mod query;
+mod readers;
+mod types;

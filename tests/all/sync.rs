@@ -9,19 +9,19 @@ use counterfoil::clock::{Clock, SystemClock};
 use counterfoil::config;
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::paths::{Overrides, Paths};
-use counterfoil::sandbox::{CHECKOUT_KEY, Options, STRIPE_KEY, Sandbox, TruthStream};
+use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Options, STRIPE_KEY, Sandbox, TruthStream};
 use counterfoil::store::Reader;
 use serde_json::{Value, json};
 
 /// A sandbox, a folder, and the parts of an agent that reads it.
-pub struct Rig {
+pub(crate) struct Rig {
     pub sandbox: Sandbox,
     pub clock: SystemClock,
     pub folder: tempfile::TempDir,
     pub parts: Parts,
 }
 
-pub fn options(clock: &SystemClock, charges: u64) -> Options {
+pub(crate) fn options(clock: &SystemClock, charges: u64) -> Options {
     let mut options = Options::new(Arc::new(clock.clone()));
     options.charges = charges;
     options.payments = charges / 4;
@@ -30,16 +30,24 @@ pub fn options(clock: &SystemClock, charges: u64) -> Options {
 }
 
 impl Rig {
-    pub async fn new(charges: u64) -> Self {
+    pub(crate) async fn new(charges: u64) -> Self {
+        Self::over(charges, false).await
+    }
+
+    /// Over plain HTTP, or over TLS with the sandbox's own authority.
+    pub(crate) async fn over(charges: u64, tls: bool) -> Self {
         let clock = SystemClock::new();
-        let sandbox = Sandbox::start(options(&clock, charges)).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let mut options = options(&clock, charges);
+        options.ca_file = tls.then(|| folder.path().join("ca.pem"));
+        let sandbox = Sandbox::start(options).unwrap();
+        let ca_file = if tls { "ca_file = \"ca.pem\"\n" } else { "" };
         let start = (sandbox.now_ms() / 86_400_000 - 30) * 86_400_000;
         let start = jiff::Timestamp::from_millisecond(start).unwrap().strftime("%Y-%m-%d").to_string();
         let text = format!(
             "[connections.main]\nprovider = \"stripe\"\nstart = {start}\nbase_url = \"{}\"\nrequests_per_second = 1000\n\
-             [connections.eu]\nprovider = \"checkoutcom\"\nenvironment = \"sandbox\"\nstart = {start}\nbase_url = \"{}\"\n\
-             requests_per_second = 1000\n",
+             {ca_file}[connections.eu]\nprovider = \"checkoutcom\"\nenvironment = \"sandbox\"\nstart = {start}\nbase_url = \"{}\"\n\
+             requests_per_second = 1000\n{ca_file}",
             sandbox.stripe_url(),
             sandbox.checkout_url()
         );
@@ -57,21 +65,21 @@ impl Rig {
         perform(&self.parts, request, &|_| ()).await.unwrap();
     }
 
-    pub async fn sync(&self) -> Value {
+    pub(crate) async fn sync(&self) -> Value {
         perform(&self.parts, Request::Sync { targets: vec![] }, &|_| ()).await.unwrap()
     }
 
-    pub fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         Reader::open(&self.parts.store_path).unwrap()
     }
 
-    pub fn ids(&self, table: &str) -> Vec<String> {
+    pub(crate) fn ids(&self, table: &str) -> Vec<String> {
         let found = self.reader().table(&format!("SELECT id FROM {table} ORDER BY id")).unwrap();
         found.rows.iter().map(|row| row[0].str().unwrap().to_owned()).collect()
     }
 
     /// Ids of all that was made before this moment (milliseconds) and visible by `visible_by`.
-    pub fn truth(&self, stream: TruthStream, before: i64, visible_by: i64) -> Vec<String> {
+    pub(crate) fn truth(&self, stream: TruthStream, before: i64, visible_by: i64) -> Vec<String> {
         let all = self.sandbox.truth(stream, 0, before / 1000).into_iter();
         let mut ids: Vec<String> = all.filter(|one| one.visible_ms <= visible_by).map(|one| one.id).collect();
         ids.sort();
@@ -79,7 +87,7 @@ impl Rig {
     }
 }
 
-pub fn open(folder: &tempfile::TempDir, clock: &SystemClock) -> Parts {
+pub(crate) fn open(folder: &tempfile::TempDir, clock: &SystemClock) -> Parts {
     let overrides = Overrides { config: None, data_dir: Some(folder.path().to_owned()) };
     let paths = Paths::here(&overrides).unwrap();
     let config = Arc::new(config::load(&paths.config_file).unwrap());
@@ -94,7 +102,7 @@ fn problems(report: &Value) -> Vec<Value> {
     all.map(|one| one["problem"].clone()).collect()
 }
 
-const STREAMS: [(&str, TruthStream, i64); 8] = [
+pub(crate) const STREAMS: [(&str, TruthStream, i64); 8] = [
     ("stripe_charges", TruthStream::StripeCharges, 120),
     ("stripe_refunds", TruthStream::StripeRefunds, 120),
     ("stripe_disputes", TruthStream::StripeDisputes, 120),
@@ -143,4 +151,161 @@ async fn a_second_pass_costs_a_request_a_stream_and_days_bring_what_is_new() {
     let report =
         json!(rig.reader().table("SELECT count(*) FROM problems WHERE cleared_at IS NULL").unwrap().rows[0][0].int());
     assert_eq!(report, json!(0));
+}
+
+fn stream_problem(report: &Value, stream: &str) -> Option<String> {
+    let connections = report["connections"].as_array().unwrap();
+    let found =
+        connections.iter().flat_map(|one| one["streams"].as_array().unwrap()).find(|one| one["stream"] == stream);
+    found.unwrap()["problem"]["code"].as_str().map(str::to_owned)
+}
+
+fn coverage(rig: &Rig, table: &str) -> Vec<(String, bool)> {
+    let sql = format!("SELECT state, cursor IS NOT NULL FROM coverage WHERE stream = '{table}' ORDER BY to_at DESC");
+    let found = rig.reader().table(&sql).unwrap();
+    found.rows.iter().map(|row| (row[0].str().unwrap().to_owned(), row[1].int() == Some(1))).collect()
+}
+
+/// What is visible now and was made before the lag is in the store.
+fn complete(rig: &Rig, table: &str, stream: TruthStream, visible_by: i64) {
+    let held = rig.ids(table);
+    let truth = rig.truth(stream, visible_by - 301_000, visible_by);
+    let missing = truth.iter().filter(|id| held.binary_search(id).is_err()).count();
+    assert!(!truth.is_empty() && missing == 0, "{table}: {missing} of {} missing", truth.len());
+}
+
+#[tokio::test]
+async fn a_refused_stream_is_a_named_problem_and_stops_no_other() {
+    let rig = Rig::new(300).await;
+    rig.sandbox.set_faults(vec![Fault::always("/v1/refunds", FaultKind::status(403))]);
+    let began = rig.sandbox.now_ms();
+    let report = rig.sync().await;
+    assert_eq!(stream_problem(&report, "refunds").as_deref(), Some("http.forbidden"));
+    for stream in ["charges", "payouts", "balance_transactions", "payments"] {
+        assert_eq!(stream_problem(&report, stream), None, "{stream}");
+    }
+    assert!(coverage(&rig, "stripe_refunds").iter().all(|(state, _)| state == "open"), "a refusal is never emptiness");
+    let standing = rig.reader().table("SELECT stream, code FROM problems WHERE cleared_at IS NULL").unwrap();
+    assert_eq!(standing.rows.len(), 1, "{:?}", standing.rows);
+
+    rig.sandbox.set_faults(vec![]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    complete(&rig, "stripe_refunds", TruthStream::StripeRefunds, began);
+    let standing = rig.reader().table("SELECT code FROM problems WHERE cleared_at IS NULL").unwrap();
+    assert!(standing.rows.is_empty(), "it heals by itself: {:?}", standing.rows);
+}
+
+#[tokio::test]
+async fn what_is_no_page_leaves_the_checkpoint_and_the_walk_goes_on_from_it() {
+    for (kind, code) in [
+        (FaultKind::Html, "http.wrong_content"),
+        (FaultKind::Hollow, "sync.contradiction"),
+        (FaultKind::Repeat, "sync.contradiction"),
+        (FaultKind::ContentType, "http.wrong_content"),
+        (FaultKind::Short, "sync.malformed"),
+        (FaultKind::status(401), "http.unauthorised"),
+    ] {
+        let rig = Rig::new(4_000).await;
+        // The newest day holds several pages: the third request for charges is inside a window (the first is the probe).
+        rig.sandbox.set_faults(vec![Fault { every: None, ..Fault::nth("/v1/charges", 6, kind.clone()) }]);
+        let began = rig.sandbox.now_ms();
+        let report = rig.sync().await;
+        assert_eq!(stream_problem(&report, "charges").as_deref(), Some(code), "{kind:?}");
+        let held = rig.ids("stripe_charges").len();
+        assert!(coverage(&rig, "stripe_charges").iter().any(|(state, _)| state == "open"), "{kind:?}");
+        rig.sandbox.set_faults(vec![]);
+        let report = rig.sync().await;
+        assert_eq!(problems(&report), Vec::<Value>::new(), "{kind:?}");
+        assert!(rig.ids("stripe_charges").len() > held);
+        complete(&rig, "stripe_charges", TruthStream::StripeCharges, began);
+    }
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_is_tried_again() {
+    for kind in [FaultKind::Cut, FaultKind::Close, FaultKind::status(500), FaultKind::status(503)] {
+        let rig = Rig::new(200).await;
+        rig.sandbox.set_faults(vec![Fault::nth("/v1/charges", 2, kind.clone())]);
+        let began = rig.sandbox.now_ms();
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new(), "{kind:?}");
+        complete(&rig, "stripe_charges", TruthStream::StripeCharges, began);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_cursor_restarts_its_window() {
+    let rig = Rig::new(6_000).await;
+    // The first request is the probe, the second the newest window's first page, the third its second page.
+    rig.sandbox.set_faults(vec![Fault::nth("/v1/charges", 3, FaultKind::status(400))]);
+    let began = rig.sandbox.now_ms();
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let requests = rig.sandbox.requests();
+    let refused = requests.iter().position(|one| one.status == 400).unwrap();
+    assert!(requests[refused].query.contains("starting_after"), "{}", requests[refused].query);
+    let again = requests[refused].query.split("&starting_after").next().unwrap();
+    assert_eq!(
+        requests[refused..].iter().filter(|one| one.path == "/v1/charges" && one.query == again).count(),
+        1,
+        "from the window's beginning"
+    );
+    complete(&rig, "stripe_charges", TruthStream::StripeCharges, began);
+}
+
+#[tokio::test]
+async fn a_key_of_another_account_is_refused_for_rows_that_are_held() {
+    let rig = Rig::new(200).await;
+    rig.sync().await;
+    let mut options = options(&rig.clock, 200);
+    options.id_seed = 99;
+    let other = Sandbox::start(options).unwrap();
+    let file = rig.folder.path().join("counterfoil.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace(&rig.sandbox.stripe_url(), &other.stripe_url());
+    std::fs::write(&file, text).unwrap();
+    rig.parts.set_config(Arc::new(config::load(&file).unwrap()));
+
+    // The key was sealed for the other origin: nothing is sent to the new one.
+    let report = rig.sync().await;
+    let codes: Vec<_> = problems(&report).iter().map(|problem| problem["code"].clone()).collect();
+    assert!(!codes.is_empty() && codes.iter().all(|code| code == "vault.origin"), "{codes:?}");
+    assert_eq!(other.requests().len(), 0);
+
+    let (connection, key, secret) = ("main".to_owned(), "default".to_owned(), STRIPE_KEY.to_owned());
+    let request = Request::SetKey { connection, key, secret, full_access: false };
+    let refused = perform(&rig.parts, request, &|_| ()).await.unwrap_err();
+    assert_eq!(refused.code(), "sync.other_account");
+}
+
+#[tokio::test]
+async fn closed_days_are_walked_once_more_before_they_count_as_settled() {
+    let rig = Rig::new(500).await;
+    rig.sync().await;
+    for _ in 0..6 {
+        rig.clock.advance(Duration::from_secs(86_400));
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    }
+    let now = rig.clock.wall_ms();
+    let reader = rig.reader();
+    let account = reader.accounts().unwrap().into_iter().find(|one| one.connection.as_deref() == Some("main")).unwrap();
+    let hash = counterfoil::providers::stripe::PROVIDER.stream("charges").unwrap().declaration().unwrap().hash;
+    let windows = reader.windows(account.account, "stripe_charges").unwrap();
+    let start = rig.parts.wanted("main").unwrap().start_ms();
+    let known = counterfoil::sync::horizon(&windows, start, &hash);
+    assert!(known.listed_to.unwrap() > now - 130_000 && known.listed_from == Some(start), "{known:?}");
+    let three_days = 3 * 86_400_000;
+    let settled = known.settled_to.unwrap();
+    assert!(
+        settled >= (now - three_days) / 86_400_000 * 86_400_000 - 86_400_000 && settled <= now - three_days,
+        "{known:?}"
+    );
+}
+
+#[tokio::test]
+async fn over_tls_with_http2_and_gzip_everything_comes_the_same() {
+    let rig = Rig::over(500, true).await;
+    assert!(rig.sandbox.stripe_url().starts_with("https://"));
+    let began = rig.sandbox.now_ms();
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    for (table, stream, _) in STREAMS.iter().filter(|(table, ..)| !table.contains("disputes")) {
+        complete(&rig, table, *stream, began);
+    }
 }

@@ -283,3 +283,20 @@ fn make_way(path: &Path) -> Result<()> {
         Err(error) => Err(unusable(&error.kind())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_read_is_wiped_as_soon_as_it_is_understood() {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(b"{\"secret\":\"canary\"}\n\"canary two\"\n[").await.unwrap();
+        let mut input = Input::new();
+        let next = async |input: &mut Input, ours: &mut UnixStream| input.request(ours).await.ok();
+        assert_eq!(next(&mut input, &mut ours).await, Some(serde_json::json!({ "secret": "canary" })));
+        assert_eq!(next(&mut input, &mut ours).await, Some(serde_json::json!("canary two")));
+        let left: Vec<u8> = input.room.iter().copied().filter(|&byte| byte != 0).collect();
+        assert_eq!((left.as_slice(), input.filled), (b"[".as_slice(), 1));
+    }
+}

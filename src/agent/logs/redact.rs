@@ -95,13 +95,13 @@ fn jwt(text: &str) -> Option<usize> {
     (token.starts_with("eyJ") && length >= LEAST_TOKEN && token.matches('.').count() >= 2).then_some(length)
 }
 
-/// `Bearer …` and the like, whatever the token looks like.
+/// `Bearer …` and the like, with a token of RFC 6750 section 2.1.
 fn credentials(text: &str) -> Option<usize> {
     let scheme = SCHEMES
         .into_iter()
         .find(|scheme| text.get(..scheme.len()).is_some_and(|word| word.eq_ignore_ascii_case(scheme)))?;
     let blank = run(&text[scheme.len()..], |byte| byte == b' ');
-    let length = run(&text[scheme.len() + blank..], |byte| byte.is_ascii_graphic() && !b"\",;'".contains(&byte));
+    let length = run(&text[scheme.len() + blank..], |byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte));
     (blank > 0 && length >= LEAST_TOKEN).then_some(scheme.len() + blank + length)
 }
 
@@ -113,13 +113,15 @@ fn card(text: &str) -> Option<usize> {
     let mut longest = None;
     loop {
         let group = run(&text[end..], |byte| byte.is_ascii_digit());
+        if group < LEAST_GROUP || digits.len() + group > *CARD.end() {
+            return longest;
+        }
         digits.extend(text[end..end + group].bytes().map(|byte| byte - b'0'));
         end += group;
         if CARD.contains(&digits.len()) && digits[0] > 1 && luhn(&digits) {
             longest = Some(end);
         }
-        let parted = text[end..].starts_with([' ', '-']);
-        if group < LEAST_GROUP || !parted || digits.len() > *CARD.end() {
+        if !text[end..].starts_with([' ', '-']) {
             return longest;
         }
         end += 1;
@@ -131,7 +133,7 @@ fn luhn(digits: &[u8]) -> bool {
     let doubled = |digit: u8| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
     let values = digits.iter().rev().enumerate();
     let sum: u32 = values.map(|(at, &digit)| u32::from(if at % 2 == 1 { doubled(digit) } else { digit })).sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

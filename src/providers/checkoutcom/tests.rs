@@ -1,3 +1,5 @@
+//! Requests, pages and keys of Checkout.com, as values.
+
 use super::*;
 
 fn at(limit: u32) -> Position {

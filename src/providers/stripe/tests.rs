@@ -1,3 +1,5 @@
+//! Requests, pages and keys of Stripe, as values.
+
 use super::*;
 
 fn at(cursor: Option<&str>) -> Position {

@@ -1,3 +1,5 @@
+//! The Checkout.com face: its objects against the published examples, its search against the world.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

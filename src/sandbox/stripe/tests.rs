@@ -1,3 +1,5 @@
+//! The Stripe face: its objects against the official examples, its lists against the world.
+
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! The world's own laws: the same from a seed, honest accounting, lives that follow their rules.
+
 use std::collections::{HashMap, HashSet};
 
 use super::*;

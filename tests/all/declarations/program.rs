@@ -130,7 +130,7 @@ fn the_program_counts_decimals_as_the_view_does() {
 
 #[test]
 fn every_file_is_used_by_the_program() {
-    let schema = providers::schema().unwrap();
+    let schema = counterfoil::agent::schema().unwrap();
     let streams: Vec<&str> = schema.streams.iter().map(|declaration| declaration.sql).collect();
     let views: Vec<&str> = schema.views.iter().map(|view| view.sql).collect();
     for (path, sql) in ["stripe", "checkoutcom"].iter().flat_map(|folder| reader::files(folder)) {
