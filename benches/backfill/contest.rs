@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use counterfoil::clock::{BoxFuture, Clock, SystemClock};
 use counterfoil::sandbox::{Options, STRIPE_KEY, Sandbox};
-use counterfoil::store::Reader;
 use counterfoil::stream::Conversion;
 use serde_json::{Value, json};
 
 use super::loops::Reading;
 use super::table::{self, TABLE};
-use super::{agent, loops};
+use super::{agent, idle, loops};
 
 /// Pages that a bare loop commits together: what the agent's writer was seen to commit together on average.
 pub const COMMIT_PAGES: u64 = 2;
@@ -101,10 +100,12 @@ pub fn main() {
         _ => &[50_000, 200_000],
     };
     let rounds = after("--rounds").unwrap_or(if has("--quick") { 3 } else { 5 });
-    for charges in after("--charges").map_or(sizes.to_vec(), |charges| vec![charges]) {
+    let sizes = after("--charges").map_or(sizes.to_vec(), |charges| vec![charges]);
+    for charges in &sizes {
         // The largest only shows that memory does not grow.
-        contest(charges, if charges > 500_000 { 1 } else { rounds });
+        contest(*charges, if *charges > 500_000 { 1 } else { rounds });
     }
+    idle::show(sizes[0]);
 }
 
 /// In a process of its own: does the work, then tells what it took.
@@ -127,14 +128,14 @@ fn contend(name: &str, order: &Order) {
 }
 
 /// A line of `/proc/<id>/status`, in KiB.
-fn memory(id: u32, name: &str) -> u64 {
+pub fn memory(id: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// A provider with this many charges whose time stands ten minutes after the last of them.
-fn sandbox(charges: u64) -> Sandbox {
+pub fn sandbox(charges: u64) -> Sandbox {
     let midnight_ms = SystemClock::new().wall_ms().div_euclid(86_400_000) * 86_400_000;
     let mut options = Options::new(Arc::new(Still(midnight_ms + 600_000)));
     // Coding of bodies costs all contenders the same and would blur what is compared.
@@ -142,7 +143,7 @@ fn sandbox(charges: u64) -> Sandbox {
     Sandbox::start(options).expect("a sandbox")
 }
 
-fn start_date(sandbox: &Sandbox) -> String {
+pub fn start_date(sandbox: &Sandbox) -> String {
     let start = jiff::Timestamp::from_millisecond(sandbox.now_ms() - i64::from(DAYS + 2) * 86_400_000);
     start.expect("a date").strftime("%Y-%m-%d").to_string()
 }
@@ -202,10 +203,12 @@ fn compare(folders: &Path) {
         folders.join(name).join(if *contender == Contender::Agent { "counterfoil.db" } else { "bare.db" })
     };
     let fingerprint = |one: &(Contender, &str)| {
-        let reader = Reader::open(&database(one)).expect("a store");
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        #[allow(clippy::disallowed_methods)] // a bare loop's file is no store
+        let store = rusqlite::Connection::open_with_flags(database(one), flags).expect("a store");
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
         let sql = format!("SELECT {list} FROM {TABLE} ORDER BY id");
-        let mut statement = reader.connection().prepare(&sql).expect("a query");
+        let mut statement = store.prepare(&sql).expect("a query");
         let mut rows = statement.query([]).expect("rows");
         while let Some(row) = rows.next().expect("a row") {
             (0..clear.len()).for_each(|at| digest.update(format!("{:?},", row.get_ref(at)).as_bytes()));

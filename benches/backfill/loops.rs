@@ -85,7 +85,7 @@ fn open(path: &Path, declaration: &Declaration) -> Connection {
              PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;",
         )
         .expect("pragmas");
-    connection.execute_batch(counterfoil::providers::schema().expect("a schema").control.sql).expect("control tables");
+    connection.execute_batch(counterfoil::agent::schema().expect("a schema").control.sql).expect("control tables");
     connection.execute_batch(declaration.sql).expect("the table");
     let account = "INSERT INTO accounts (account, uuid, connection, provider, created_at) VALUES (1, 'u', 'main', 'stripe', 0)";
     connection.execute_batch(account).expect("an account");

@@ -2,9 +2,17 @@
 //! run. Each contender is a process of its own, so that its CPU time and its memory are its own; the sandbox that serves
 //! the pages runs in the parent and is not counted. README.md beside this says how to run it and what it showed.
 
+#[cfg(target_os = "linux")]
 mod agent;
+#[cfg(target_os = "linux")]
+mod contest;
+#[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
 mod loops;
+#[cfg(target_os = "linux")]
 mod table;
+#[cfg(target_os = "linux")]
 mod typed;
 
 #[cfg(target_os = "linux")]
@@ -17,5 +25,3 @@ fn main() {
     eprintln!("this benchmark reads /proc: it runs on Linux only");
 }
 
-#[cfg(target_os = "linux")]
-mod contest;
