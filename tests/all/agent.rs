@@ -172,3 +172,52 @@ fn a_broken_configuration_ends_the_start_with_its_own_status() {
     let output = house.command(&["run"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
 }
+
+/// What a person does when the disk is full, on a small disk that only this shell can see.
+const SMALL_DISK: &str = r#"
+set -eu
+mount -t tmpfs -o size=3m none "$HOUSE"
+cp "$CONFIG" "$HOUSE/counterfoil.toml"
+printf %s "$KEY" | "$PROGRAM" --data-dir "$HOUSE" key set main > "$HOUSE/said"
+free=$(df --output=avail -B1 "$HOUSE" | tail -1)
+head -c "$((free - 500000))" /dev/zero > "$HOUSE/ballast"
+status=0; "$PROGRAM" --data-dir "$HOUSE" sync > /dev/null 2> "$OUT/full" || status=$?
+echo "$status" > "$OUT/full.status"
+rm "$HOUSE/ballast"
+"$PROGRAM" --data-dir "$HOUSE" sync > /dev/null
+"$PROGRAM" --data-dir "$HOUSE" query --format csv "SELECT count(*) FROM stripe_charges" > "$OUT/rows"
+cp "$HOUSE"/counterfoil.db* "$OUT"
+"#;
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_ends_a_sync_with_its_own_status_and_loses_nothing() {
+    let house = House::new();
+    house.edit(&house.stripe(""));
+    let out = tempfile::tempdir().unwrap();
+    let place = out.path().join("house");
+    std::fs::create_dir(&place).unwrap();
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK])
+        .env("HOUSE", &place)
+        .env("OUT", out.path())
+        .env("CONFIG", house.path().join("counterfoil.toml"))
+        .env("PROGRAM", env!("CARGO_BIN_EXE_counterfoil"))
+        .env("KEY", STRIPE_KEY)
+        .output();
+    let Some(output) = output.ok().filter(|output| !String::from_utf8_lossy(&output.stderr).contains("unshare:"))
+    else {
+        return println!("skipped: no small disk (needs user namespaces and unshare)");
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name: &str| std::fs::read_to_string(out.path().join(name)).unwrap();
+    assert!(read("full").contains("[store.full]"), "{}", read("full"));
+    assert!(matches!(read("full.status").trim(), "1" | "4" | "5"), "{}", read("full.status"));
+    let copy = counterfoil::store::Reader::open(&out.path().join("counterfoil.db")).unwrap();
+    let sound = copy.table("PRAGMA integrity_check").unwrap();
+    assert_eq!(sound.rows[0][0].str(), Some("ok"));
+    let rows: usize = read("rows").lines().nth(1).unwrap().parse().unwrap();
+    let now = house.sandbox.now_ms();
+    let truth = house.sandbox.truth(counterfoil::sandbox::TruthStream::StripeCharges, 0, now / 1000 - 300);
+    assert!(rows >= truth.iter().filter(|one| one.visible_ms < now - 300_000).count() && rows > 100, "{rows}");
+}
