@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rusqlite::CachedStatement;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
 use super::coverage::Step;
@@ -124,31 +125,23 @@ impl Store {
         let doing = "storing a page";
         let (target, rows) = (&commit.upsert.tables[table], &commit.page.tables[table]);
         let mut latest = vec![false; rows.len()];
-        let mut row = 0;
-        while row < rows.len() {
-            // Rows with the same columns present share a statement; provider lists nearly always do.
+        // Rows with the same columns present share a statement, and most rows of a list do: each statement is asked for once
+        // a page, however the rows are mixed.
+        let mut alike: Vec<(u128, Vec<usize>)> = Vec::new();
+        for row in (0..rows.len()).filter(|row| wanted(*row)) {
             let present = presence(rows.row(row));
+            match alike.iter_mut().find(|(other, _)| *other == present) {
+                Some((_, group)) => group.push(row),
+                None => alike.push((present, vec![row])),
+            }
+        }
+        for (present, group) in alike {
             let key = (target.name.clone(), present);
             let sql = self.statements.entry(key).or_insert_with(|| upsert_sql(target, present));
             let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
-            while row < rows.len() && presence(rows.row(row)) == present {
-                if wanted(row) {
-                    let mut at = 0;
-                    let mut bind = |value: &dyn ToSql| {
-                        at += 1;
-                        statement.raw_bind_parameter(at, value).doing(doing)
-                    };
-                    bind(&commit.upsert.account)?;
-                    for cell in rows.row(row).iter().filter(|cell| **cell != Cell::Absent) {
-                        bind(&Bound(commit.page.value(*cell)))?;
-                    }
-                    bind(&commit.read_at)?;
-                    bind(&commit.read_at)?;
-                    bind(&commit.read_seq)?;
-                    bind(&commit.source)?;
-                    latest[row] = statement.raw_execute().doing(doing)? == 1;
-                }
-                row += 1;
+            for row in group {
+                bind_row(&mut statement, commit, rows.row(row)).doing(doing)?;
+                latest[row] = statement.raw_execute().doing(doing)? == 1;
             }
         }
         Ok(latest)
@@ -224,6 +217,11 @@ impl Store {
         Ok(first)
     }
 
+    /// Gives the page cache back: nothing is to be written for a while.
+    pub fn rest(&self) -> Result<()> {
+        self.connection.execute_batch("PRAGMA shrink_memory").doing("giving memory back")
+    }
+
     /// Brings the log into the main file; `whole` also empties it, when no reader is in the way.
     pub fn checkpoint(&self, whole: bool) -> Result<()> {
         let sql = if whole { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
@@ -237,6 +235,16 @@ impl Store {
         self.wal_pages.store((in_log - moved).max(0), Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// The parameters of [`upsert_sql`]'s statement.
+fn bind_row(statement: &mut CachedStatement<'_>, commit: &Commit, cells: &[Cell]) -> rusqlite::Result<()> {
+    let int = Value::Int;
+    let present = cells.iter().filter(|cell| **cell != Cell::Absent).map(|cell| commit.page.value(*cell));
+    let (read_at, source) = (int(commit.read_at), Value::Text(commit.source.as_bytes()));
+    let after = [read_at, read_at, int(commit.read_seq), source];
+    let values = std::iter::once(int(commit.upsert.account)).chain(present).chain(after);
+    values.enumerate().try_for_each(|(at, value)| statement.raw_bind_parameter(at + 1, Bound(value)))
 }
 
 /// Which columns a row has, a bit each.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer};
+use serde_json::de::Read;
 
 use super::class::Profile;
 use super::declare::Declaration;
@@ -100,14 +101,27 @@ impl Projection {
             leaves: vec![None; shape.leaves.len()],
         };
         let mut walk = Walk { of: self, body, page: &mut page, table: 0, row: 0, fault: None, found: false };
-        let mut json = serde_json::Deserializer::from_slice(body);
-        let read = match shape.records {
-            Some(field) => json.deserialize_any(Envelope { walk: &mut walk, field, leaves: shape.leaves, apart }),
-            None => RecordSeed { walk: &mut walk }.deserialize(&mut json),
-        };
-        read.map_err(|error| Malformed::Json(error.line(), error.column()))?;
+        // One look over the whole page is cheaper than one at each text; where it fails, only the record with the bad text
+        // is lost.
+        match std::str::from_utf8(body) {
+            Ok(text) => read(serde_json::Deserializer::from_str(text), &mut walk, shape, apart),
+            Err(_) => read(serde_json::Deserializer::from_slice(body), &mut walk, shape, apart),
+        }?;
         let found = walk.found || shape.records.is_none();
-        json.end().map_err(|_| Malformed::Trailing)?;
         if found { Ok(page) } else { Err(Malformed::NoRecords) }
     }
+}
+
+fn read<'de, R: Read<'de>>(
+    mut json: serde_json::Deserializer<R>,
+    walk: &mut Walk<'_>,
+    shape: &Shape,
+    apart: bool,
+) -> Result<(), Malformed> {
+    let read = match shape.records {
+        Some(field) => json.deserialize_any(Envelope { walk, field, leaves: shape.leaves, apart }),
+        None => RecordSeed { walk }.deserialize(&mut json),
+    };
+    read.map_err(|error| Malformed::Json(error.line(), error.column()))?;
+    json.end().map_err(|_| Malformed::Trailing)
 }

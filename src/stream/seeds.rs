@@ -214,6 +214,8 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
 pub(super) struct KeySeed<'a, 'w> {
     pub(super) node: &'w Node,
     pub(super) walk: &'a mut Walk<'w>,
+    /// Where in the object the last known key stood.
+    pub(super) place: &'a mut usize,
 }
 
 impl<'de, 'w> DeserializeSeed<'de> for KeySeed<'_, 'w> {
@@ -232,7 +234,7 @@ impl<'w> Visitor<'_> for KeySeed<'_, 'w> {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        let found = self.node.keys.find(key).map(|at| &self.node.edges[at]);
+        let found = self.node.keys.find(key, self.place).map(|at| &self.node.edges[at]);
         if found.is_none() {
             self.walk.drift(self.node, key);
         }

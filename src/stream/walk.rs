@@ -198,7 +198,8 @@ impl<'w> Walk<'w> {
         }
     }
     pub(super) fn object<'de, A: MapAccess<'de>>(&mut self, node: &'w Node, mut map: A) -> Result<(), A::Error> {
-        while let Some(edge) = map.next_key_seed(KeySeed { node, walk: self })? {
+        let mut place = 0;
+        while let Some(edge) = map.next_key_seed(KeySeed { node, walk: self, place: &mut place })? {
             match edge {
                 Some(edge) => map.next_value_seed(ValueSeed { edge, walk: self })?,
                 None => {
