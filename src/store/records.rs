@@ -73,6 +73,12 @@ impl Store {
         now_ms: i64,
     ) -> Result<()> {
         let doing = "noting a problem";
+        if account.is_some() && stream.is_some() {
+            // Of a provider's stream only the last thing met stands: an older one is no longer what stops it.
+            let sql = "UPDATE problems SET cleared_at = ?4
+                WHERE account IS ?1 AND stream IS ?2 AND code <> ?3 AND cleared_at IS NULL";
+            self.connection.execute(sql, params![account, stream, problem.code(), now_ms]).doing(doing)?;
+        }
         let sql = "UPDATE problems SET last_at = ?5, times = times + 1, detail = ?4
             WHERE account IS ?1 AND stream IS ?2 AND code = ?3 AND cleared_at IS NULL";
         let row = params![account, stream, problem.code(), problem.detail(), now_ms];
