@@ -229,7 +229,10 @@ fn median(runs: &[Run], of: impl Fn(&Run) -> f64) -> f64 {
 
 fn report(charges: u64, rounds: u64, runs: &[Vec<Run>]) {
     println!("\n{charges} charges over {DAYS} days, {rounds} round(s), medians");
-    println!("{:<14} {:>10} {:>20} {:>8} {:>8} {:>9} {:>9}", "", "objects/", "lowest .. highest", "CPU s", "wall s", "peak MiB", "requests");
+    println!(
+        "{:<14} {:>10} {:>20} {:>8} {:>8} {:>9} {:>9}",
+        "", "objects/", "lowest .. highest", "CPU s", "wall s", "peak MiB", "requests"
+    );
     let rate = |run: &Run| run.rows as f64 / run.cpu_s;
     for ((_, name), runs) in ALL.iter().zip(runs) {
         let (low, high) = runs.iter().map(rate).fold((f64::MAX, 0f64), |(low, high), r| (low.min(r), high.max(r)));

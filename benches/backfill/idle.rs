@@ -35,7 +35,11 @@ pub fn show(charges: u64) {
     running.wait().expect("an end");
     assert!(ended, "the first pass did not end");
     let mib = |kib: u64| kib as f64 / 1024.0;
-    println!("\nidle agent after {charges} charges: {:.1} MiB resident, {:.1} of it its own (the rest is the program's file);", mib(all), mib(own));
+    println!(
+        "\nidle agent after {charges} charges: {:.1} MiB resident, {:.1} of it its own (the rest is the program's file);",
+        mib(all),
+        mib(own)
+    );
     println!("its peak before: {:.1} MiB", mib(peak));
 }
 

@@ -87,7 +87,8 @@ fn open(path: &Path, declaration: &Declaration) -> Connection {
         .expect("pragmas");
     connection.execute_batch(counterfoil::agent::schema().expect("a schema").control.sql).expect("control tables");
     connection.execute_batch(declaration.sql).expect("the table");
-    let account = "INSERT INTO accounts (account, uuid, connection, provider, created_at) VALUES (1, 'u', 'main', 'stripe', 0)";
+    let account =
+        "INSERT INTO accounts (account, uuid, connection, provider, created_at) VALUES (1, 'u', 'main', 'stripe', 0)";
     connection.execute_batch(account).expect("an account");
     connection
 }

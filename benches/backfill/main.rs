@@ -24,4 +24,3 @@ fn main() {
 fn main() {
     eprintln!("this benchmark reads /proc: it runs on Linux only");
 }
-
