@@ -2,6 +2,15 @@
 //! run. Each contender is a process of its own, so that its CPU time and its memory are its own; the sandbox that serves
 //! the pages runs in the parent and is not counted. README.md beside this says how to run it and what it showed.
 
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
 #[cfg(target_os = "linux")]
 mod agent;
 #[cfg(target_os = "linux")]

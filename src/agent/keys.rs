@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::parts::{Candidate, Parts, field, provider_of};
+use super::request::words;
 use crate::config::{Connection as Wanted, Environment, Provider as Kind};
 use crate::problem::{self, Result};
 use crate::sync::{identify, probe};
@@ -60,7 +61,7 @@ fn right_world(wanted: &Wanted, before: Option<bool>, live: bool) -> Result<()> 
 pub async fn list(parts: &Parts) -> Result<Value> {
     let accounts = parts.store.run(|store| store.accounts()).await?;
     let labels = parts.vault().list();
-    let keys: Vec<Value> = labels
+    let mut keys: Vec<Value> = labels
         .iter()
         .map(|label| {
             let account = accounts.iter().find(|account| account.uuid == label.account);
@@ -72,6 +73,7 @@ pub async fn list(parts: &Parts) -> Result<Value> {
             })
         })
         .collect();
+    keys.sort_by_key(|key| (key["connection"].to_string(), key["key"].to_string()));
     Ok(json!({"keys": keys}))
 }
 
@@ -81,9 +83,7 @@ pub async fn test(parts: &Parts, connection: &str) -> Result<Value> {
     let mut streams = Vec::new();
     for line in &ready.lines {
         let found = probe(&ready, line).await;
-        let problem = found
-            .err()
-            .map(|problem| json!({"code": problem.code(), "detail": problem.detail(), "title": problem.entry().title}));
+        let problem = found.err().as_ref().map(words);
         streams.push(json!({"stream": line.stream.name, "permission": line.stream.permission, "problem": problem}));
     }
     let same = identify(&ready).await.ok().flatten();
@@ -98,7 +98,9 @@ pub async fn remove(parts: &Parts, connection: &str, key: &str) -> Result<Value>
     let name = connection.to_owned();
     let account = parts.store.run(move |store| store.account(&name)).await?;
     let account = account.ok_or_else(|| problem::NO_CONNECTION.with(connection))?;
-    parts.vault().remove(&account.uuid, &field(key))?;
+    parts.vault().remove(&account.uuid, &field(key)).map_err(|problem| {
+        if problem.is(&problem::VAULT_NO_KEY) { problem::VAULT_NO_KEY.with(connection) } else { problem }
+    })?;
     parts.unready(connection);
     Ok(json!({"connection": connection, "key": key}))
 }

@@ -227,7 +227,7 @@ pub fn check_streams(wanted: &Wanted) -> Result<()> {
     let provider = provider_of(wanted)?;
     let Some(odd) = wanted.streams.iter().flatten().find(|name| provider.stream(name).is_none()) else { return Ok(()) };
     let known: Vec<&str> = provider.streams.iter().map(|stream| stream.name).collect();
-    Err(problem::SYNC_NO_STREAM.with(format!("{odd} ({} has: {})", provider.name, known.join(", "))))
+    Err(problem::CONNECTION_STREAM.with(format!("{odd} ({} has: {})", provider.name, known.join(", "))))
 }
 
 /// The vault's name for a connection's key.

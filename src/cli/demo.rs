@@ -104,7 +104,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
 fn folder(wanted: Option<&Path>, now: i64) -> Result<PathBuf> {
     let folder = wanted.map_or_else(|| std::env::temp_dir().join(format!("counterfoil-demo-{now}")), Path::to_owned);
     if folder.exists() {
-        return Err(problem::AGENT_DIRECTORY.with(format!("{} exists already", folder.display())));
+        return Err(
+            problem::AGENT_DIRECTORY.with(format!("{} exists already; --folder must name a new one", folder.display()))
+        );
     }
     make_folder(&folder)?;
     Ok(folder)

@@ -13,8 +13,11 @@ pub(super) struct Args {}
 pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     let reader = context.reader()?;
     let config = context.config()?;
-    let mut gaps = Vec::new();
-    for Known { connection, stream, missing, .. } in known(&reader, &config)? {
+    let (mut gaps, mut unread) = (Vec::new(), Vec::new());
+    for Known { connection, stream, missing, horizon, .. } in known(&reader, &config)? {
+        if horizon.listed_to.is_none() {
+            unread.push(format!("{connection}/{stream}"));
+        }
         for (from, to, reason) in missing {
             gaps.push((connection.clone(), stream.clone(), from, to, reason));
         }
@@ -23,9 +26,14 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
         .iter()
         .map(|(connection, stream, from, to, reason)| json!({"connection": connection, "stream": stream, "from_at": from, "to_at": to, "reason": reason}))
         .collect();
-    context.out.facts("gaps", json!({"gaps": facts}));
-    if gaps.is_empty() {
+    context.out.facts("gaps", json!({"gaps": facts, "not_read_yet": unread}));
+    if gaps.is_empty() && unread.is_empty() {
         context.out.line("No gaps: every stream was walked whole up to its horizon.");
+    }
+    if !unread.is_empty() {
+        context.out.line(format!("Not read yet: {}", unread.join(", ")));
+    }
+    if gaps.is_empty() {
         return Ok(Exit::Fine);
     }
     let rows: Vec<Vec<String>> = gaps

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Context, table};
+use super::{Context, sync, table};
 use crate::agent::request::Request;
 use crate::config::DEFAULT_KEY;
 use crate::problem::{self, Exit, Result};
@@ -110,18 +110,17 @@ fn test(context: &Context, connection: &str) -> Result<Exit> {
     let done = context.ask(Request::TestKey { connection: connection.to_owned() }, &|_| ())?;
     let streams = done["streams"].as_array().cloned().unwrap_or_default();
     let row = |stream: &Value| {
-        let problem = &stream["problem"];
-        let verdict = match problem["title"].as_str() {
-            None => "may be read".to_owned(),
-            Some(title) => format!("{title} {}", problem["detail"].as_str().unwrap_or_default()).trim().to_owned(),
-        };
-        vec![text(stream, "stream"), text(stream, "permission"), verdict]
+        let verdict = stream["problem"]["title"].as_str().unwrap_or("may be read");
+        vec![text(stream, "stream"), text(stream, "permission"), verdict.to_owned()]
     };
     let rows: Vec<Vec<String>> = streams.iter().map(row).collect();
-    let refused = streams.iter().any(|stream| !stream["problem"].is_null());
     context.out.facts("key", done);
     context.out.line(table::aligned(&["stream", "permission", "verdict"], &rows));
-    Ok(if refused { Exit::Problem } else { Exit::Fine })
+    let refused = streams.into_iter().filter(|stream| !stream["problem"].is_null());
+    let troubles: Vec<_> = refused.map(|mut stream| (text(&stream, "stream"), stream["problem"].take())).collect();
+    let exit = if troubles.is_empty() { Exit::Fine } else { Exit::Problem };
+    sync::tell(context, troubles);
+    Ok(exit)
 }
 
 fn text(value: &Value, key: &str) -> String {

@@ -115,6 +115,9 @@ pub fn main() -> Exit {
         cli.verb,
         Verb::Init(_) | Verb::Key(_) | Verb::Connection(_) | Verb::Run(_) | Verb::Sync(_) | Verb::Egress(_)
     );
+    if acts {
+        crate::service::harden::close_to_others();
+    }
     if acts && let Err(problem) = context.become_owner() {
         context.out.problem(&problem);
         return problem.entry().exit;

@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
                 context.out.facts("schema", json!({"view": view.name, "sql": view.sql}));
                 context.out.line(view.sql.trim_end());
             } else {
-                return Err(problem::QUERY_INVALID.with(format!("there is no table or view {name}")));
+                return Err(problem::SCHEMA_UNKNOWN.with(name));
             }
         }
     }

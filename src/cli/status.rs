@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::context::block_on;
 use super::{Context, table};
 use crate::agent::control::Client;
+use crate::agent::parts::provider_of;
 use crate::config::{self, Config};
 use crate::problem::{self, Exit, Problem, Result};
-use crate::providers;
 use crate::store::{Reader, WindowState};
 use crate::sync::{Horizon, horizon, missing};
 
@@ -182,23 +182,23 @@ fn row(known: &Known) -> Vec<String> {
 /// What the store knows of every configured stream.
 pub(super) fn known(reader: &Reader, config: &Config) -> Result<Vec<Known>> {
     let mut all = Vec::new();
-    for account in reader.accounts()? {
-        let Some(connection) = account.connection.clone() else { continue };
-        let Some(wanted) = config.connections.get(&connection) else { continue };
-        let Some(provider) = providers::find(&account.provider) else { continue };
+    let accounts = reader.accounts()?;
+    for (connection, wanted) in &config.connections {
+        // A connection that was never used has no account yet: nothing is known of its streams.
+        let account = accounts.iter().find(|account| account.connection.as_ref() == Some(connection));
+        let account = account.map_or(0, |account| account.account);
+        let provider = provider_of(wanted)?;
         for stream in provider.streams {
             if wanted.streams.as_ref().is_some_and(|names| !names.iter().any(|name| name == stream.name)) {
                 continue;
             }
             let table = provider.table(stream);
             let hash = stream.declaration()?.hash;
-            let windows = reader.windows(account.account, &table)?;
+            let windows = reader.windows(account, &table)?;
             let number = |sql: String| Ok::<_, problem::Problem>(reader.table(&sql)?.rows[0][0].int().unwrap_or(0));
-            let rows = number(format!("SELECT count(*) FROM {table} WHERE account = {}", account.account))?;
-            let rejected = number(format!(
-                "SELECT count(*) FROM rejected WHERE stream = '{table}' AND account = {}",
-                account.account
-            ))?;
+            let rows = number(format!("SELECT count(*) FROM {table} WHERE account = {account}"))?;
+            let rejected =
+                number(format!("SELECT count(*) FROM rejected WHERE stream = '{table}' AND account = {account}"))?;
             let gaps = missing(&windows, wanted.start_ms(), &hash).into_iter().map(|(from, to)| {
                 let gap = windows.iter().find(|w| w.state == WindowState::Gap && w.from_at < to && w.to_at > from);
                 (from, to, if gap.is_some() { "one second holds too much" } else { "not read yet" }.to_owned())

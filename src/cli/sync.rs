@@ -54,21 +54,25 @@ pub(super) fn print(context: &Context, done: &Value) -> Exit {
         }
     }
     context.out.line(table::aligned(&["connection", "stream", "rows read", "rejected", "requests", "result"], &rows));
-    // One cause, told once, with everything that it stopped.
+    tell(context, troubles);
+    match failed {
+        0 => Exit::Fine,
+        _ if failed < all => Exit::Partly,
+        _ => Exit::Problem,
+    }
+}
+
+/// One cause, told once, with everything that it stopped. The particulars are those of the first place.
+pub(super) fn tell(context: &Context, troubles: Vec<(String, Value)>) {
     let mut told: Vec<(Value, Vec<String>)> = Vec::new();
     for (place, problem) in troubles {
-        match told.iter_mut().find(|(one, _)| *one == problem) {
+        match told.iter_mut().find(|(one, _)| one["code"] == problem["code"]) {
             Some((_, places)) => places.push(place),
             None => told.push((problem, vec![place])),
         }
     }
     for (problem, places) in told {
         context.out.remark(format!("\n{}: {}", places.join(", "), words(&problem)));
-    }
-    match failed {
-        0 => Exit::Fine,
-        _ if failed < all => Exit::Partly,
-        _ => Exit::Problem,
     }
 }
 

@@ -123,7 +123,7 @@ pub async fn accept(
 ) -> Result<Consent> {
     let registry = registry::hash();
     let request = OutboundRequest::enrolment(url, code, &registry, signer, clock.wall_ms().div_euclid(1000));
-    let reply = sender.send(request).await.map_err(|why| EGRESS_UNREACHABLE.with(format_args!("{why:?}")))?;
+    let reply = sender.send(request).await.map_err(|why| EGRESS_UNREACHABLE.with(why))?;
     if !matches!(reply.status, 200 | 201) {
         return Err(EGRESS_ENROLMENT.with(format_args!("status {}", reply.status)));
     }

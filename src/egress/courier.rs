@@ -213,7 +213,7 @@ fn judge(answer: Result<Reply, SendFailure>, consent: &Consent, due: &Due, now_m
     let seq = due.seq;
     let reply = match answer {
         Ok(reply) => reply,
-        Err(why) => return Verdict::Again(None, EGRESS_UNREACHABLE.with(format_args!("{why:?}"))),
+        Err(why) => return Verdict::Again(None, EGRESS_UNREACHABLE.with(why)),
     };
     let about = format!("batch {seq}, status {}", reply.status);
     match reply.status {

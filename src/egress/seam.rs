@@ -40,6 +40,17 @@ pub enum SendFailure {
     TooLong,
 }
 
+impl std::fmt::Display for SendFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "no connection came about",
+            Self::Timeout => "no answer in time",
+            Self::Cut => "the connection ended before the answer did",
+            Self::TooLong => "the answer is too long",
+        })
+    }
+}
+
 /// A complete, signed request. Only this room makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundRequest {

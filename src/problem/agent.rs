@@ -7,6 +7,8 @@ super::entries! {
         "Choose another name, or rename the other connection first.";
     CONNECTION_PROVIDER = "connection.provider", Error, Problem, "The connection's rows come from another provider",
         "A connection keeps its provider. Give the new account a name of its own.";
+    CONNECTION_STREAM = "connection.stream", Error, Config, "The configuration names a stream that its provider does not have",
+        "Mend its spelling in `streams`, or take it out. Without `streams` all of them are read.";
     NO_CONNECTIONS = "connection.none", Error, Problem, "No connection is configured",
         "Add a [connections.NAME] table to the configuration; `counterfoil init` writes one to start from.";
     KEY_UNKNOWN = "key.unknown", Error, Usage, "The connection has no key of that name",

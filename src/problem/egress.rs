@@ -45,7 +45,7 @@ super::entries! {
         "Install a version whose registry was reviewed. Nothing is released until then.";
     EGRESS_UNREACHABLE = "egress.unreachable", Warning, Problem,
         "The receiver could not be reached",
-        "The same bytes are sent again later. Check address, network and proxy if it lasts.";
+        "Check the address and the network. A batch that waits is sent again later by itself, with the same bytes.";
     EGRESS_BUSY = "egress.busy", Notice, Problem,
         "The receiver asks to wait",
         "Nothing to do: the same bytes are sent again later.";

@@ -25,6 +25,8 @@ super::entries! {
         "SQLite's write-ahead log needs a local disk. Name a local folder in [store] path or --data-dir.";
     QUERY_INVALID = "query.invalid", Error, Problem, "The query is not valid SQL",
         "`counterfoil schema` lists the tables and their columns.";
+    SCHEMA_UNKNOWN = "schema.unknown", Error, Usage, "There is no such table or view",
+        "`counterfoil schema` lists them.";
     QUERY_WRITES = "query.writes", Error, Problem, "The query would change the store",
         "`query` only reads. Work on a copy if you need tables of your own.";
     QUERY_TIME = "query.time", Warning, Problem, "The query took longer than its limit",

@@ -2,6 +2,7 @@
 //! It does not know what the agent does.
 
 pub mod account;
+pub mod harden;
 pub mod install;
 pub mod notify;
 pub mod signals;

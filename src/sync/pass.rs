@@ -135,19 +135,16 @@ pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atomic
     let _turn = of.busy.lock().await;
     let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
     let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
-    let Some(first) = lines.first() else { return Ok(PassEnd::default()) };
+    if lines.is_empty() {
+        return Ok(PassEnd::default());
+    }
     // Without a key there is nothing to ask, stream by stream, for.
     if let Err(problem) = of.caller.has_key() {
         return all_failed(&of, &lines, &problem).await;
     }
-    if of.caller.provider_now().is_none()
-        && let Err(problem) = probe(&of, first).await
-        && of.caller.provider_now().is_none()
-    {
-        return all_failed(&of, &lines, &problem).await;
-    }
+    let met = learn_time(&of, &lines).await;
     let Some(now) = of.caller.provider_now() else {
-        return all_failed(&of, &lines, &problem::SYNC_NO_TIME.plain()).await;
+        return all_failed(&of, &lines, &met.unwrap_or_else(|| problem::SYNC_NO_TIME.plain())).await;
     };
     let (mut lanes, before) = (Vec::new(), of.progress.streams());
     for line in lines {
@@ -162,6 +159,25 @@ pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atomic
         joined.unwrap_or_else(|_| Err(problem::STORE_IO.with("a worker ended early")))?;
     }
     close(&work).await
+}
+
+/// Asks until an answer tells the provider's time; a stream whose answer is unusable does not stop the others. Returns the
+/// first problem met.
+async fn learn_time(of: &Connection, lines: &[Arc<Line>]) -> Option<Problem> {
+    let mut met = None;
+    for line in lines {
+        if of.caller.provider_now().is_some() {
+            break;
+        }
+        let Err(problem) = probe(of, line).await else { continue };
+        let nobody = [&problem::HTTP_UNREACHABLE, &problem::HTTP_TLS, &problem::HTTP_TIMEOUT];
+        let hopeless = nobody.into_iter().any(|entry| problem.is(entry));
+        met.get_or_insert(problem);
+        if hopeless {
+            break;
+        }
+    }
+    met
 }
 
 async fn all_failed(of: &Connection, lines: &[Arc<Line>], problem: &Problem) -> Result<PassEnd> {

@@ -113,7 +113,7 @@ fn killed_at_random_moments_nothing_is_lost_doubled_or_sent_twice() {
             rounds += 1;
             match house.struck(arguments, moment(600)) {
                 End::Killed => kills[phase] += 1,
-                End::Done => house.advance(DAY),
+                End::Done => house.advance(2 * HOUR),
             }
             if phase == 1 && chance.below(2) == 0 {
                 house.advance(DAY);

@@ -62,7 +62,9 @@ impl Desk {
         // It may hold the receiver's key.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path).map_err(|error| RECEIVER_FILE.with(error.kind()))?;
+        options
+            .open(path)
+            .map_err(|error| RECEIVER_FILE.with(format_args!("{} ({})", path.display(), error.kind())))?;
         let mut db = connect(path).map_err(broken)?;
         let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(broken)?;
         let pages: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0)).map_err(broken)?;

@@ -160,9 +160,11 @@ impl House {
         child
     }
 
-    /// Everything that the children said, for a test that fails.
+    /// What the children said last, for a test that fails.
     pub(super) fn said(&self) -> String {
-        std::fs::read_to_string(self.path("said.txt")).unwrap_or_default()
+        let all = std::fs::read_to_string(self.path("said.txt")).unwrap_or_default();
+        let lines: Vec<&str> = all.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
     fn must(&self, arguments: &[&str], input: &str) {
@@ -170,21 +172,22 @@ impl House {
         assert!(status.success(), "{arguments:?}: {status}\n{}", self.said());
     }
 
-    /// Waits for a child, or for what it was to do; a child that is done is asked to stop and must end in order.
-    fn wait(&self, mut child: Child, done: Option<&dyn Fn() -> bool>) -> End {
+    /// Waits for a child. Once nothing is left for it to do, it is asked to stop and must end in order.
+    fn wait(&self, mut child: Child, left: &dyn Fn() -> Option<String>) -> End {
         let until = self.clock.mono() + PATIENCE;
         let mut asked = false;
         loop {
             if let Some(status) = child.try_wait().unwrap() {
                 return self.end(status);
             }
-            if !asked && done.is_some_and(|done| done()) {
+            let to_do = if asked { None } else { left() };
+            if to_do.is_none() && !asked {
                 signal(&child);
                 asked = true;
             }
             if self.clock.mono() > until {
                 child.kill().unwrap();
-                panic!("a child did not end\n{}", self.said());
+                panic!("a child did not end; left: {to_do:?}\n{}", self.said());
             }
             pause(Duration::from_millis(5));
         }
@@ -200,19 +203,20 @@ impl House {
 
     /// `sync`, to its end or its death.
     pub(super) fn sync(&self, kill: Option<(&str, u32)>) -> End {
-        self.wait(self.spawn(&["sync"], kill, ""), None)
+        self.wait(self.spawn(&["sync"], kill, ""), &|| Some("sync".to_owned()))
     }
 
     /// `run`, until all that is due has been read, released and received, or to its death.
     pub(super) fn run(&self, kill: Option<(&str, u32)>) -> End {
         let began = self.now_ms();
-        self.wait(self.spawn(&["run"], kill, ""), Some(&|| self.delivered(began)))
+        self.wait(self.spawn(&["run"], kill, ""), &|| self.left(began))
     }
 
     /// `run`, until this problem stands.
     pub(super) fn run_into(&self, code: &str) -> End {
         let query = format!("SELECT 1 FROM problems WHERE code = '{code}' AND cleared_at IS NULL");
-        self.wait(self.spawn(&["run"], None, ""), Some(&|| !self.reader().table(&query).unwrap().rows.is_empty()))
+        let left = || self.reader().table(&query).unwrap().rows.is_empty().then(|| code.to_owned());
+        self.wait(self.spawn(&["run"], None, ""), &left)
     }
 
     /// A child that is killed after this time, wherever it is then; `Done` when it was faster.
@@ -269,19 +273,24 @@ impl House {
         horizon(&windows, self.start, &stream.declaration().unwrap().hash)
     }
 
-    /// True when every stream is known up to `began`, every day that is due is released, and every batch acknowledged.
-    fn delivered(&self, began: i64) -> bool {
+    /// What is left to do until every stream is known up to `began`, every day that is due is released, and every batch
+    /// acknowledged.
+    fn left(&self, began: i64) -> Option<String> {
         if !self.path("egress.db").exists() {
-            return false;
+            return Some("consent".to_owned());
         }
         let reader = self.reader();
-        let known = |stream| self.horizon(&reader, stream).listed_to.is_some_and(|to| to >= began - LAG_MS);
-        if !self.plan.streams.iter().all(known) {
-            return false;
+        let unknown = |stream: &&Stream| self.horizon(&reader, stream).listed_to.is_none_or(|to| to < began - LAG_MS);
+        if let Some((_, table, _)) = self.plan.streams.iter().find(unknown) {
+            return Some(format!("reading {table}"));
         }
         let outbox = self.outbox(&reader);
         let next = outbox.next_day().unwrap().unwrap();
-        next.end_ms() + ATTEMPTS.lag_days * DAY_MS > began - LAG_MS && outbox.waiting().unwrap() == (0, 0)
+        if next.end_ms() + ATTEMPTS.lag_days * DAY_MS <= began - LAG_MS {
+            return Some(format!("releasing {next}"));
+        }
+        let (waiting, held) = outbox.waiting().unwrap();
+        (waiting + held > 0).then(|| format!("sending {waiting} batches, {held} held"))
     }
 }
 

@@ -47,7 +47,8 @@ fn the_readme_shows_the_settings_as_they_are() {
                 Given::Unset(_) => String::new(),
             };
             let only = key.only.map(|only| format!(" ({only} only)")).unwrap_or_default();
-            _ = writeln!(table, "| `{}` | {given} | {}{only} |", key.name, key.doc);
+            let yet = if keys::NOT_YET.contains(&key.name) { "; *not yet*" } else { "" };
+            _ = writeln!(table, "| `{}` | {given} | {}{only}{yet} |", key.name, key.doc);
         }
     }
     table.push('\n');
