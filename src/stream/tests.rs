@@ -160,6 +160,16 @@ fn a_record_that_is_no_json_is_rejected_alone() {
 }
 
 #[test]
+fn text_that_is_no_utf_8_costs_only_the_record_that_would_keep_it() {
+    let mut body =
+        br#"{"data":[{"id":"a","customer":"?"},{"id":"b","junk":{"x":"?"}},{"id":"c"}],"has_more":false}"#.to_vec();
+    body.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
+    let page = projection(Profile::Standard).1.page(body, &LIST).unwrap();
+    let told: Vec<_> = page.rejected.iter().map(|r| (r.id.as_str(), r.reason)).collect();
+    assert_eq!((told, show(&page, 0).len(), page.records), (vec![("a", "not_json")], 2, 3));
+}
+
+#[test]
 fn array_elements_become_child_rows() {
     let page = read(
         Profile::Standard,
