@@ -306,7 +306,6 @@ async fn keep(parts: Arc<Parts>, name: String, (nudge, stop): (Arc<Notify>, Arc<
             return;
         }
         let interval = interval(&parts, &name).await;
-        rest(&parts).await;
         tokio::select! {
             () = parts.seams.clock.sleep(interval) => {}
             () = nudge.notified() => {}
@@ -376,13 +375,7 @@ async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
             }
             Err(problem) => note(&parts, problem).await,
         }
-        rest(&parts).await;
     }
-}
-
-/// An agent that waits holds little memory. That it could not be given back harms nothing.
-async fn rest(parts: &Parts) {
-    drop(parts.store.run(|store| store.rest()).await);
 }
 
 /// Nothing is in the way any more. That a batch was refused for good stays to be seen.

@@ -217,11 +217,6 @@ impl Store {
         Ok(first)
     }
 
-    /// Gives the page cache back: nothing is to be written for a while.
-    pub fn rest(&self) -> Result<()> {
-        self.connection.execute_batch("PRAGMA shrink_memory").doing("giving memory back")
-    }
-
     /// Brings the log into the main file; `whole` also empties it, when no reader is in the way.
     pub fn checkpoint(&self, whole: bool) -> Result<()> {
         let sql = if whole { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };

@@ -101,8 +101,8 @@ impl Projection {
             leaves: vec![None; shape.leaves.len()],
         };
         let mut walk = Walk { of: self, body, page: &mut page, table: 0, row: 0, fault: None, found: false };
-        // One look over the whole page is cheaper than one at each text; where it fails, only the record with the bad text
-        // is lost.
+        // One look over the whole page is cheaper than one at each text; where it fails, only texts that are kept are held
+        // to it.
         match std::str::from_utf8(body) {
             Ok(text) => read(serde_json::Deserializer::from_str(text), &mut walk, shape, apart),
             Err(_) => read(serde_json::Deserializer::from_slice(body), &mut walk, shape, apart),

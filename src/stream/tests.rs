@@ -160,6 +160,19 @@ fn a_record_that_is_no_json_is_rejected_alone() {
 }
 
 #[test]
+fn text_that_is_no_utf_8_harms_only_where_it_would_be_kept() {
+    let read = |body: &str| {
+        let mut body = body.as_bytes().to_vec();
+        body.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
+        projection(Profile::Standard).1.page(body, &LIST)
+    };
+    let page = read(r#"{"data":[{"id":"a","junk":{"x":"?"}},{"id":"b","note":"plain"}]}"#).unwrap();
+    assert_eq!((page.records, show(&page, 0).len(), page.rejected.len()), (2, 2, 0));
+    let kept = read(r#"{"data":[{"id":"a","customer":"?"}]}"#);
+    assert!(matches!(kept, Err(Malformed::Json(1, _))), "{kept:?}");
+}
+
+#[test]
 fn array_elements_become_child_rows() {
     let page = read(
         Profile::Standard,
