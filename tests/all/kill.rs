@@ -102,8 +102,10 @@ fn killed_at_random_moments_nothing_is_lost_doubled_or_sent_twice() {
     let chance = SeededEntropy::new(11);
     let mut house = House::new(Plan::usual());
     let moment = |most_ms: u64| Duration::from_millis(chance.below(most_ms));
-    let (mut kills, mut rounds) = ([0, 0], 0);
+    let mut kills = [0, 0];
     for (phase, arguments) in [["sync"], ["run"]].iter().enumerate() {
+        // A fast machine is done before a late moment comes: then the moments come earlier.
+        let (mut rounds, mut most_ms) = (0, 600);
         if phase == 1 {
             assert_eq!(settle(&mut house), Vec::<String>::new(), "after the backfill");
             house.accept(&[moment(30), moment(60), moment(90)]);
@@ -111,9 +113,12 @@ fn killed_at_random_moments_nothing_is_lost_doubled_or_sent_twice() {
         }
         while kills[phase] < wanted / 2 && rounds < wanted * 4 {
             rounds += 1;
-            match house.struck(arguments, moment(600)) {
-                End::Killed => kills[phase] += 1,
-                End::Done => house.advance(2 * HOUR),
+            match house.struck(arguments, moment(most_ms)) {
+                End::Killed => (kills[phase], most_ms) = (kills[phase] + 1, (most_ms * 5 / 4).min(600)),
+                End::Done => {
+                    most_ms = (most_ms * 3 / 4).max(20);
+                    house.advance(2 * HOUR);
+                }
             }
             if phase == 1 && chance.below(2) == 0 {
                 house.advance(DAY);
@@ -122,7 +127,7 @@ fn killed_at_random_moments_nothing_is_lost_doubled_or_sent_twice() {
     }
     assert_eq!(settle_and_deliver(&mut house), Vec::<String>::new());
     println!("{} kills while reading, {} while reading, releasing and sending", kills[0], kills[1]);
-    assert!(kills[0] + kills[1] >= wanted / 2, "{kills:?} kills of {wanted}");
+    assert!(kills.iter().all(|kills| *kills >= wanted / 4), "{kills:?} kills of {wanted}");
 }
 
 #[test]
