@@ -207,7 +207,7 @@ fn a_full_disk_ends_a_sync_with_its_own_status_and_loses_nothing() {
         .output();
     let Some(output) = output.ok().filter(|output| !String::from_utf8_lossy(&output.stderr).contains("unshare:"))
     else {
-        return println!("skipped: no small disk (needs user namespaces and unshare)");
+        return crate::skip::skipped("no small disk (needs user namespaces and unshare)");
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let read = |name: &str| std::fs::read_to_string(out.path().join(name)).unwrap();

@@ -89,7 +89,7 @@ impl Published {
 
 fn published() -> Option<Vec<Published>> {
     let Some(folder) = shapes::folder() else {
-        println!("skipped: no published shapes (set COUNTERFOIL_SHARED to the folder that holds psp/)");
+        crate::skip::skipped("no published shapes (set COUNTERFOIL_SHARED to the folder that holds psp/)");
         return None;
     };
     let fixtures = shapes::load(&folder, "stripe/fixtures.json");
@@ -199,7 +199,7 @@ fn every_path_of_the_schemas_is_declared_or_listed() {
 
 #[test]
 fn personal_candidates_are_direct_or_a_keyed_hash() {
-    let Some(folder) = shapes::folder() else { return println!("skipped: no published shapes") };
+    let Some(folder) = shapes::folder() else { return crate::skip::skipped("no published shapes") };
     let candidates = shapes::load(&folder, "stripe/pii-candidates.json");
     for published in published().into_iter().flatten().filter(|p| p.stream.starts_with("stripe/")) {
         let declaration = reader::declaration(published.stream);

@@ -6,7 +6,7 @@
 mod prism;
 mod sdks;
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -16,14 +16,9 @@ use std::time::Duration;
 fn judges(what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("COUNTERFOIL_JUDGES").map(PathBuf::from);
     if folder.is_none() {
-        skipped(&format!("judges ({what}): COUNTERFOIL_JUDGES names no folder with them"));
+        crate::skip::skipped(format_args!("judges ({what}): COUNTERFOIL_JUDGES names no folder with them"));
     }
     folder
-}
-
-fn skipped(what: &str) {
-    // In one piece, or tests that run side by side would mix theirs.
-    std::io::stderr().write_all(format!("skipped: {what}\n").as_bytes()).unwrap();
 }
 
 /// The folder with the providers' published shapes.
@@ -33,7 +28,7 @@ fn shapes(what: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    skipped(&format!("judges ({what}): COUNTERFOIL_SHARED names no folder with psp/"));
+    crate::skip::skipped(format_args!("judges ({what}): COUNTERFOIL_SHARED names no folder with psp/"));
     None
 }
 

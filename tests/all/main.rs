@@ -13,6 +13,7 @@ mod kill;
 mod policy;
 mod sandbox;
 mod service;
+mod skip;
 mod store;
 mod stream;
 mod sync;

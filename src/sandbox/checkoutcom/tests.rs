@@ -277,7 +277,7 @@ fn every_member_of_the_published_examples_is_there() {
     let read =
         |name: &str| -> Option<Value> { serde_json::from_str(&std::fs::read_to_string(folder.join(name)).ok()?).ok() };
     let Some(example) = read("post-payments-search.200.json") else {
-        println!("skipped: no published examples at {}", folder.display());
+        crate::testpoint::skipped(format_args!("no published examples at {}", folder.display()));
         return;
     };
     let world = world(4_000);

@@ -155,7 +155,7 @@ fn systemd_is_asked_and_told() {
 #[test]
 fn what_root_began_becomes_the_agents_and_nothing_else() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("skipped: only root can give files away");
+        return crate::testpoint::skipped("only root can give files away");
     }
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);

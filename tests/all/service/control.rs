@@ -204,7 +204,7 @@ fn root_and_the_agents_own_account_may_command_and_nobody_else() {
 async fn another_user_is_refused_before_anything_is_read() {
     use std::os::unix::process::CommandExt;
     if own_uid() != 0 {
-        return eprintln!("skipped: only root can become another user");
+        return crate::skip::skipped("only root can become another user");
     }
     let agent = Agent::start();
     for path in [agent.folder.path(), &agent.socket()] {
@@ -216,7 +216,7 @@ async fn another_user_is_refused_before_anything_is_read() {
     let mut command = Command::new("perl");
     command.args(["-e", talk]).arg(agent.socket()).uid(65534).gid(65534);
     let Ok(spoken) = blocking(move || command.output()).await else {
-        return eprintln!("skipped: no perl to speak as another user");
+        return crate::skip::skipped("no perl to speak as another user");
     };
     let refusal = r#"{"problem":{"code":"agent.refused","detail":"user 65534"}}"#;
     assert_eq!(String::from_utf8(spoken.stdout).unwrap(), format!("{refusal}\nend"));

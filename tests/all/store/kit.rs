@@ -195,7 +195,7 @@ pub(super) fn can(command: &[&str], why: &str) -> bool {
     let tried = Command::new(command[0]).args(&command[1..]).output();
     let works = tried.is_ok_and(|output| output.status.success());
     if !works {
-        println!("skipped: {why}");
+        crate::skip::skipped(why);
     }
     works
 }

@@ -17,7 +17,7 @@ pub(super) fn program() -> Option<PathBuf> {
     let given = std::env::var_os("COUNTERFOIL_OLD_SQLITE").map(PathBuf::from);
     let found = given.into_iter().chain(built).find(|program| program.is_file());
     if found.is_none() {
-        println!("skipped: no old SQLite (cargo build --manifest-path tests/old-sqlite/Cargo.toml)");
+        crate::skip::skipped("no old SQLite (cargo build --manifest-path tests/old-sqlite/Cargo.toml)");
     }
     found
 }

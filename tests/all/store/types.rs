@@ -15,7 +15,7 @@ fn examples() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let folder = std::env::var_os("COUNTERFOIL_SHARED").map_or_else(beside, PathBuf::from).join("psp");
     if !folder.is_dir() {
-        println!("skipped: no official examples (set COUNTERFOIL_SHARED to the folder that holds psp/)");
+        crate::skip::skipped("no official examples (set COUNTERFOIL_SHARED to the folder that holds psp/)");
     }
     folder.is_dir().then_some(folder)
 }
