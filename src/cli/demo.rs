@@ -184,8 +184,8 @@ impl Stage<'_> {
             .line(table::aligned(&["connection", "stream", "rows", "listed up to", "settled up to"], &rows));
 
         self.say("6. What left this machine, byte for byte, with the receiver's signed receipt");
-        for (seq, bytes) in &batches {
-            self.context.out.line(format!("   batch {seq}: {bytes}"));
+        for (seq, bytes, receipt) in &batches {
+            self.context.out.line(format!("   batch {seq}: {bytes}\n   receipt {receipt}"));
         }
         self.say("7. What an analyst can ask");
         let answers = self.answers()?;
@@ -256,7 +256,7 @@ impl Stage<'_> {
     }
 
     /// The release follows the pass by itself; this only waits for the receipts.
-    async fn until_delivered(&self) -> Result<Vec<(i64, String)>> {
+    async fn until_delivered(&self) -> Result<Vec<(i64, String, String)>> {
         for _ in 0..200 {
             if self.paths.egress().exists() {
                 let reader = Reader::open(&self.paths.store(None))?;
@@ -266,7 +266,9 @@ impl Stage<'_> {
                 let log = outbox.log(10)?;
                 if !log.is_empty() && log.iter().all(|batch| batch.state == "acknowledged") {
                     let show = |seq: i64| {
-                        outbox.show(seq).map(|shown| (seq, String::from_utf8_lossy(&shown.bytes).into_owned()))
+                        let shown = outbox.show(seq)?;
+                        let receipt = shown.batch.receipt.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+                        Ok((seq, String::from_utf8_lossy(&shown.bytes).into_owned(), receipt))
                     };
                     return log.iter().rev().map(|batch| show(batch.seq)).collect();
                 }
