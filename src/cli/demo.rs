@@ -257,7 +257,7 @@ impl Stage<'_> {
 
     /// The release follows the pass by itself; this only waits for the receipts.
     async fn until_delivered(&self) -> Result<Vec<(i64, String, String)>> {
-        for _ in 0..200 {
+        for _ in 0..600 {
             if self.paths.egress().exists() {
                 let reader = Reader::open(&self.paths.store(None))?;
                 let uuid = reader.table("SELECT value FROM state WHERE name = 'uuid'")?;
@@ -275,7 +275,7 @@ impl Stage<'_> {
             }
             SystemClock::new().sleep(Duration::from_millis(50)).await;
         }
-        Ok(Vec::new())
+        Err(problem::EGRESS_UNREACHABLE.with("no batch was received within half a minute"))
     }
 
     fn answers(&self) -> Result<Vec<Value>> {
