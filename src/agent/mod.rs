@@ -5,6 +5,7 @@ pub mod control;
 pub mod keys;
 pub mod logs;
 pub mod parts;
+pub mod privacy;
 pub mod request;
 pub mod run;
 mod schema;

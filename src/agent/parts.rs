@@ -6,15 +6,16 @@ use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::privacy;
 use crate::clock::Clock;
-use crate::config::{Config, Connection as Wanted, Profile as ConfigProfile, Provider as Kind};
+use crate::config::{Config, Connection as Wanted, Provider as Kind};
 use crate::entropy::Entropy;
 use crate::http::{NetOptions, NetTransport, Transport};
 use crate::paths::Paths;
 use crate::problem::{self, Result};
 use crate::providers::{self, Provider};
 use crate::store::{Account, Lock, Store, StoreHandle, Upsert};
-use crate::stream::{Profile, Projection, Tokens};
+use crate::stream::{Projection, Tokens};
 use crate::sync::{Caller, Connection, Keys, Line, Progress};
 use crate::vault::{KeyFile, Origin, Secret, TokenKey, Vault};
 
@@ -60,7 +61,9 @@ impl Parts {
         if let Some(folder) = store_path.parent() {
             make_folder(folder)?;
         }
-        let store = Store::open(&store_path, &super::schema()?, None, &*seams.entropy)?;
+        let schema = super::schema()?;
+        let mut store = Store::open(&store_path, &schema, None, &*seams.entropy)?;
+        privacy::apply(&mut store, &schema, &config.privacy)?;
         let store_uuid = store.uuid()?;
         Ok(Self {
             seams,
@@ -174,11 +177,7 @@ impl Parts {
     fn lines(&self, wanted: &Wanted, provider: &'static Provider, account: &Account) -> Result<Vec<Arc<Line>>> {
         let config = self.config();
         let tokens: Arc<dyn Tokens> = Arc::new(VaultTokens(self.vault().token_key(TOKEN_VERSION)?));
-        let profile = match config.privacy.local {
-            ConfigProfile::Strict => Profile::Strict,
-            ConfigProfile::Standard => Profile::Standard,
-            ConfigProfile::Finance => Profile::Finance,
-        };
+        let profile = privacy::profile(config.privacy.local);
         let chosen = |name: &str| wanted.streams.as_ref().is_none_or(|list| list.iter().any(|one| one == name));
         check_streams(wanted)?;
         let line = |stream: &'static providers::Stream| {

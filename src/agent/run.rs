@@ -203,13 +203,12 @@ impl Agent {
         let (hash, now) = (new.hash.to_string(), self.parts.seams.clock.wall_ms());
         let detail = plan.as_ref().map(ToString::to_string).unwrap_or_else(|| "started".to_owned());
         self.parts.set_config(new.clone());
-        if plan.as_ref().is_some_and(|plan| !plan.privacy.is_empty()) {
-            self.parts.unready_all();
-        }
+        // What is under way still stores by the old settings: all of it is ended first, and starts anew below.
+        let privacy = plan.as_ref().is_some_and(|plan| !plan.privacy.is_empty());
         let gone: Vec<(String, Task)> = {
             let mut tasks = self.tasks();
             let names: Vec<String> =
-                tasks.keys().filter(|name| !new.connections.contains_key(*name)).cloned().collect();
+                tasks.keys().filter(|name| privacy || !new.connections.contains_key(*name)).cloned().collect();
             names.into_iter().filter_map(|name| tasks.remove(&name).map(|task| (name, task))).collect()
         };
         for (name, task) in gone {
@@ -217,11 +216,16 @@ impl Agent {
             self.parts.unready(&name);
             tracing::info!(connection = name, "connection stopped");
         }
+        if privacy {
+            let settings = new.privacy.clone();
+            self.parts.store.run(move |store| super::privacy::apply(store, &super::schema()?, &settings)).await?;
+            self.parts.unready_all();
+        }
         for name in new.connections.keys() {
             let mut tasks = self.tasks();
             if let Some(task) = tasks.get(name) {
                 let changed = plan.as_ref().is_some_and(|plan| plan.changed.iter().any(|(one, _)| one == name));
-                if changed || plan.as_ref().is_some_and(|plan| !plan.privacy.is_empty()) {
+                if changed {
                     task.nudge.notify_one();
                 }
                 continue;

@@ -166,6 +166,20 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets all coverage: everything is read again. The rows stay.
+    pub fn forget_coverage(&mut self) -> Result<()> {
+        self.connection.execute("DELETE FROM coverage", []).doing("opening all windows again").map(|_| ())
+    }
+
+    /// Empties these columns of a table, where they hold anything.
+    pub fn clear_columns(&mut self, table: &str, columns: &[&str]) -> Result<()> {
+        for column in columns {
+            let sql = format!("UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL");
+            self.connection.execute(&sql, []).doing("taking columns out of the rows")?;
+        }
+        Ok(())
+    }
+
     /// Applies what a page proves.
     pub fn step(&mut self, upsert: &Upsert, step: &Step, rows: u64, rejected: u64, read_at: i64) -> Result<()> {
         let doing = "moving a checkpoint";
