@@ -355,14 +355,14 @@ async fn interval(parts: &Parts, name: &str) -> Duration {
 
 /// Releases and sends whenever rows came or an hour passed.
 async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
-    let mut wait = Duration::from_secs(3600);
+    let (mut wait, mut courier) = (Duration::from_secs(3600), None);
     loop {
         tokio::select! {
             () = new_rows.notified() => {}
             () = parts.seams.clock.sleep(wait) => {}
         }
         wait = Duration::from_secs(3600);
-        match upstream::release_and_send(&parts).await {
+        match upstream::release_and_send(&parts, &mut courier).await {
             Ok((released, sent)) => {
                 if let Some(again) = sent.retry_in {
                     wait = again;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::parts::Parts;
 use crate::clock::BoxFuture;
-use crate::config::Mode as ConfigMode;
+use crate::config::{Config, Connection, Mode as ConfigMode};
 use crate::egress::{
     Consent, Courier, EnrolmentCode, Mode, OutboundRequest, Outbox, Pass, ReceiverUrl, Reply, SendFailure, Sender,
     Signer, Upstream, accept,
@@ -15,7 +15,7 @@ use crate::http::{Method, NetOptions, NetTransport, Request, Transport, Transpor
 use crate::problem::{self, Result};
 use crate::providers;
 use crate::store::Reader;
-use crate::sync::{SETTLE_MS, horizon};
+use crate::sync::{horizon, proven};
 use crate::vault::SigningKey;
 
 /// The vault's name for the key that signs batches.
@@ -102,8 +102,9 @@ fn outbox(parts: &Parts) -> Result<Outbox> {
 }
 
 /// The moment before which every event is in the store and was read again after it had settled, over all connections.
-/// `None` while a connection has not come so far.
-pub fn settled_until(reader: &Reader, starts: &[(String, i64)]) -> Result<Option<i64>> {
+/// Only time from `since` on counts (without it, from where each connection's newest whole stretch begins). `None` while a
+/// connection has not come so far.
+pub fn settled_until(reader: &Reader, starts: &[(String, i64)], since: Option<i64>) -> Result<Option<i64>> {
     let mut least: Option<i64> = None;
     for account in reader.accounts()? {
         let Some(name) = &account.connection else { continue };
@@ -114,36 +115,53 @@ pub fn settled_until(reader: &Reader, starts: &[(String, i64)]) -> Result<Option
             if !FACT_STREAMS.contains(&table.as_str()) {
                 continue;
             }
-            let known = horizon(&reader.windows(account.account, &table)?, *start, &stream.declaration()?.hash);
-            let (Some(settled), Some(listed)) = (known.settled_to, known.listed_to) else { return Ok(None) };
-            let until = listed.min(settled + SETTLE_MS);
+            let (windows, hash) = (reader.windows(account.account, &table)?, stream.declaration()?.hash);
+            let since = since.or(horizon(&windows, *start, &hash).listed_from).unwrap_or(*start);
+            let Some(until) = proven(&windows, since.max(*start), &hash) else { return Ok(None) };
             least = Some(least.map_or(until, |least| least.min(until)));
         }
     }
     Ok(least)
 }
 
-/// Names and starts of the configured connections.
-pub fn starts(parts: &Parts) -> Vec<(String, i64)> {
-    parts.config().connections.iter().map(|(name, wanted)| (name.clone(), wanted.start_ms())).collect()
+/// Names and starts of the configured connections that read what the facts are made of; the others hold nothing back.
+pub fn starts(config: &Config) -> Vec<(String, i64)> {
+    let reads = |wanted: &Connection| {
+        let provider = wanted.provider_name();
+        let chosen =
+            |names: &Vec<String>| names.iter().any(|name| FACT_STREAMS.contains(&&*format!("{provider}_{name}")));
+        wanted.streams.as_ref().is_none_or(chosen)
+    };
+    let wanted = config.connections.iter().filter(|(_, wanted)| reads(wanted));
+    wanted.map(|(name, wanted)| (name.clone(), wanted.start_ms())).collect()
 }
 
+/// The courier of a receiver, kept from one delivery to the next: it remembers how often it failed, and waits longer.
+pub type Kept = Option<(ReceiverUrl, Courier)>;
+
 /// Releases what is due and sends what waits.
-pub async fn release_and_send(parts: &Parts) -> Result<(Vec<i64>, Pass)> {
+pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64>, Pass)> {
     let Some(upstream) = upstream(parts)?.filter(|upstream| matches!(upstream.mode, Mode::Hold | Mode::On)) else {
         return Ok((Vec::new(), Pass::default()));
     };
     let mut outbox = outbox(parts)?;
     let reader = Reader::open(&parts.store_path)?;
     let mut released = Vec::new();
-    if let Some(until) = settled_until(&reader, &starts(parts))? {
+    let since = outbox.next_day()?.map(|day| day.start_ms());
+    if let Some(until) = settled_until(&reader, &starts(&parts.config()), since)? {
         released = outbox.release(reader.connection(), &upstream, until, &*parts.seams.clock)?;
     }
     drop(reader);
-    let (sender, signer) = (sender(parts, &upstream)?, signer(parts)?);
-    let mut courier = Courier::new(sender, signer, parts.seams.clock.clone(), parts.seams.entropy.clone());
-    let pass = courier.pass(&mut outbox, &upstream).await?;
-    Ok((released, pass))
+    let mut courier = match kept.take() {
+        Some((url, courier)) if url == upstream.url => courier,
+        _ => {
+            let (clock, entropy) = (parts.seams.clock.clone(), parts.seams.entropy.clone());
+            Courier::new(sender(parts, &upstream)?, signer(parts)?, clock, entropy)
+        }
+    };
+    let pass = courier.pass(&mut outbox, &upstream).await;
+    *kept = Some((upstream.url, courier));
+    Ok((released, pass?))
 }
 
 /// Enrols with the receiver and records the consent.

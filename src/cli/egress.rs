@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Context, table};
 use crate::agent::request::Request;
-use crate::agent::upstream::settled_until;
+use crate::agent::upstream::{settled_until, starts};
 use crate::egress::wire::Day;
 use crate::egress::{Outbox, Preview, preview, registry};
 use crate::problem::{self, Exit, Result};
@@ -75,10 +75,8 @@ pub(super) fn outbox(context: &Context, reader: &Reader) -> Result<Option<Outbox
 fn show_preview(context: &Context, day: Option<&str>) -> Result<Exit> {
     let config = context.config()?;
     let reader = context.reader()?;
-    let starts: Vec<(String, i64)> =
-        config.connections.iter().map(|(name, one)| (name.clone(), one.start_ms())).collect();
     let day = day.map(parse_day).transpose()?;
-    let Some(until) = settled_until(&reader, &starts)? else {
+    let Some(until) = settled_until(&reader, &starts(&config), None)? else {
         context.out.facts("egress", json!({"batches": []}));
         context.out.line("Nothing can be previewed yet: no connection was read far enough back.");
         return Ok(Exit::Fine);

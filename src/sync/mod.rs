@@ -10,5 +10,5 @@ mod walk;
 
 pub use call::{Caller, Keys};
 pub use pass::{Connection, Line, PassEnd, StreamEnd, identify, pass, probe};
-pub use plan::{Bounds, Horizon, SETTLE_MS, horizon, missing};
+pub use plan::{Bounds, Horizon, SETTLE_MS, horizon, missing, proven};
 pub use progress::{Progress, StreamProgress};

@@ -142,6 +142,16 @@ pub fn horizon(windows: &[Window], start: i64, declaration: &str) -> Horizon {
     Horizon { listed_from: Some(from), listed_to: Some(end), settled_to: (settled_to > from).then_some(settled_to) }
 }
 
+/// The moment up to which everything from `since` on was walked, and walked again after it had settled or is about to be:
+/// what the gate may take for proven. A hole anywhere after `since` ends it there.
+pub fn proven(windows: &[Window], since: i64, declaration: &str) -> Option<i64> {
+    let end = complete(windows, declaration).map(|window| window.to_at).max()?;
+    let first = |free: Vec<Span>| free.first().map_or(end, |(from, _)| *from);
+    let listed = first(uncovered((since, end), complete(windows, declaration).map(span)));
+    let settled = first(uncovered((since, end), complete(windows, declaration).map(settled_part)));
+    Some(listed.min(settled + SETTLE_MS))
+}
+
 /// The time between `start` and the end of the newest walk that was not walked whole, oldest first.
 pub fn missing(windows: &[Window], start: i64, declaration: &str) -> Vec<(i64, i64)> {
     let end = complete(windows, declaration).map(|window| window.to_at).max().unwrap_or(start);
@@ -255,5 +265,18 @@ mod tests {
         let known = horizon(&windows, 0, "d");
         let expected = Horizon { listed_from: Some(day(3)), listed_to: Some(day(9)), settled_to: Some(day(6)) };
         assert_eq!(known, expected);
+    }
+
+    #[test]
+    fn a_hole_ends_what_is_proven_and_what_is_older_than_asked_does_not_matter() {
+        let day = |n: i64| n * DAY_MS;
+        let windows = [window(0, day(2), day(50)), window(day(3), day(6), day(50)), window(day(8), day(20), day(50))];
+        assert_eq!(proven(&windows, day(4), "d"), Some(day(6)), "behind the hole nothing is proven");
+        assert_eq!(proven(&windows, day(9), "d"), Some(day(20)));
+        assert_eq!(proven(&windows, day(7), "d"), Some(day(7)), "inside a hole nothing is");
+        let young = [window(0, day(20), day(20))];
+        assert_eq!(proven(&young, day(1), "d"), Some(day(20)), "the lag itself is subtracted by who releases");
+        assert_eq!(proven(&[window(0, day(20), day(10))], 0, "d"), Some(day(10)));
+        assert_eq!(proven(&[], 0, "d"), None);
     }
 }

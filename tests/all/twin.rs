@@ -109,7 +109,7 @@ async fn live(life: Life, addr: SocketAddr) -> Option<(SocketAddr, Lived)> {
     clock.advance(DAYS);
     ask(&parts, Request::Sync { targets: vec![] }).await;
     spoil(&parts.store_path, life.spoil);
-    let (released, sent) = release_and_send(&parts).await.unwrap();
+    let (released, sent) = release_and_send(&parts, &mut None).await.unwrap();
     assert_eq!(released, sent.acknowledged, "{:?}", sent.problems);
     let charges = Reader::open(&parts.store_path).unwrap().table("SELECT * FROM stripe_charges ORDER BY id").unwrap();
     parts.close().await.unwrap();
