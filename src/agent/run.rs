@@ -293,7 +293,13 @@ async fn stop(mut task: Task) {
 }
 
 /// Pass after pass of one connection, at the interval that the configuration in force gives.
-async fn keep(parts: Arc<Parts>, name: String, (nudge, stop): (Arc<Notify>, Arc<AtomicBool>), new_rows: Arc<Notify>) {
+/// `nudge` begins the next pass at once, `stop` ends the loop with the page at hand, `new_rows` hears of each pass's end.
+pub async fn keep(
+    parts: Arc<Parts>,
+    name: String,
+    (nudge, stop): (Arc<Notify>, Arc<AtomicBool>),
+    new_rows: Arc<Notify>,
+) {
     while !stop.load(Ordering::Relaxed) {
         if let Err(problem) = one_pass(&parts, &name, &stop).await {
             tracing::warn!(connection = name, code = problem.code(), "{problem}");
@@ -310,9 +316,11 @@ async fn keep(parts: Arc<Parts>, name: String, (nudge, stop): (Arc<Notify>, Arc<
             return;
         }
         let interval = interval(&parts, &name).await;
+        // In this order, not by lot: the same moments lead to the same steps.
         tokio::select! {
-            () = parts.seams.clock.sleep(interval) => {}
+            biased;
             () = nudge.notified() => {}
+            () = parts.seams.clock.sleep(interval) => {}
         }
     }
 }
@@ -354,10 +362,11 @@ async fn interval(parts: &Parts, name: &str) -> Duration {
 }
 
 /// Releases and sends whenever rows came or an hour passed.
-async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
+pub async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
     let (mut wait, mut courier) = (Duration::from_secs(3600), None);
     loop {
         tokio::select! {
+            biased;
             () = new_rows.notified() => {}
             () = parts.seams.clock.sleep(wait) => {}
         }
