@@ -36,8 +36,30 @@ mod on {
         "ack_before_commit",
         // A later pass does not look back.
         "no_overlap",
+        // Windows close by this machine's wall clock.
+        "local_clock",
+        // A single answer's Date can move windows ahead.
+        "leap_believed",
+        // A failed request is tried again at once, for ever.
+        "no_backoff",
+        // A token is the value itself.
+        "token_in_clear",
         // A batch counts as acknowledged before it is sent.
         "mark_before_send",
+        // Every try to send a batch gives it another number.
+        "fresh_number_per_try",
+        // Whoever answers has received the batch.
+        "receipt_unchecked",
+        // A day is released before its lag has passed.
+        "released_without_lag",
+        // What is proven is what this machine's clock says.
+        "released_by_wall_clock",
+        // Events are not marked as released, and counted again.
+        "counted_again",
+        // A day that the receiver does not have yet is released once more.
+        "day_released_twice",
+        // A cell may hold one person.
+        "small_cells",
     ];
 
     /// Dies here when `COUNTERFOIL_KILL` names this point and the number of this visit: `page.after_commit:3`. Every

@@ -13,6 +13,7 @@ use counterfoil::paths::{Overrides, Paths};
 use counterfoil::sandbox::receiver::ReceiverOptions;
 use counterfoil::sandbox::{self, CHECKOUT_KEY, CHECKOUT_URL, Direct, Key, RECEIVER_URL, STRIPE_KEY, STRIPE_URL};
 use counterfoil::store::Reader;
+use counterfoil::testpoint::plant;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -68,16 +69,18 @@ struct World {
     /// The configuration: poll in minutes and profile.
     poll: i64,
     profile: &'static str,
+    /// The profile finance was in force at some time.
+    finance: bool,
     awake_ms: i64,
     next_look: i64,
 }
 
 /// Lives through all of a seed.
 pub(super) fn live(options: &Options) -> Lived {
-    counterfoil::testpoint::plant(options.planted.as_deref());
+    plant(options.planted.as_deref());
     let mut world = World::new(options);
     let wrong = world.run().err();
-    counterfoil::testpoint::plant(None);
+    plant(None);
     let passed = world.storm.passed();
     Lived {
         wrong: wrong.or_else(|| passed.wrong.clone()),
@@ -133,6 +136,7 @@ impl World {
             other: [false; 2],
             poll: options.poll,
             profile: "standard",
+            finance: false,
             awake_ms: 0,
             next_look: BEGIN + LOOK,
         }
@@ -177,6 +181,8 @@ impl World {
                 return Err(wrong);
             }
             match end {
+                // The profile finance stores texts, and they may name somebody.
+                End::Over if self.finance => return Ok(()),
                 End::Over => return self.oracle.no_person_in(self.folder.path()),
                 // A service manager waits a little before it starts a program again.
                 End::Died => self.time.skip(5_000),
@@ -247,7 +253,10 @@ impl World {
         self.storm.set_calm(false);
         let (store, storm) = (parts.store_path.clone(), self.storm.clone());
         let (time, outbox) = (self.time.clone(), parts.paths.egress());
-        let look = move |seq: i64, bytes: &[u8]| super::oracle::batch(&storm.direct, &time, (&store, &outbox), seq, bytes);
+        let planted = self.options.planted.clone();
+        let look = move |seq: i64, bytes: &[u8]| {
+            honestly(&planted, || super::oracle::batch(&storm.direct, &time, (&store, &outbox), seq, bytes))
+        };
         *self.storm.on_batch.lock().unwrap() = Some(Box::new(look));
         Ok(())
     }
@@ -285,7 +294,7 @@ impl World {
             return Err(format!("budget: more than {MANY} requests"));
         }
         let reader = Reader::open(&agent.parts.store_path).map_err(|problem| problem.to_string())?;
-        let hash = self.oracle.look(&reader, check)?;
+        let hash = honestly(&self.options.planted, || self.oracle.look(&reader, check))?;
         self.storm.passed().note(hash);
         Ok(())
     }
@@ -332,6 +341,9 @@ impl World {
                 agent.nudge();
                 if trouble.draw % 3 == 0 {
                     self.profile = if self.profile == "standard" { "finance" } else { "standard" };
+                    self.finance = true;
+                    // What was read by the old setting is looked at by the old setting.
+                    self.look(agent, Check::Rows).await?;
                     return Ok(Some(End::Down(MINUTE)));
                 }
             }
@@ -345,7 +357,8 @@ impl World {
             _ => {}
         }
         // The person notices after a while and mends what a person must.
-        let mend = matches!(trouble.spell, Spell::KeyRotated | Spell::KeyRemoved | Spell::DiskFull | Spell::ReaderHolds);
+        let mend =
+            matches!(trouble.spell, Spell::KeyRotated | Spell::KeyRemoved | Spell::DiskFull | Spell::ReaderHolds);
         if mend || matches!(trouble.spell, Spell::WallAhead | Spell::WallBack | Spell::WallFrozen) {
             let note = self.mend_later(agent, trouble).await?;
             return Ok(note);
@@ -406,9 +419,18 @@ impl World {
         rest(3 * self.poll * MINUTE + 2 * HOUR).await;
         agent.alive()?;
         self.look(agent, Check::Tail { poll_ms: self.poll * MINUTE }).await?;
-        self.oracle.upstream(&agent.parts).map_err(|problem| problem.to_string())??;
+        let planted = self.options.planted.clone();
+        honestly(&planted, || self.oracle.upstream(&agent.parts)).map_err(|problem| problem.to_string())??;
         Ok(End::Over)
     }
+}
+
+/// The judge uses the product's own projection and gate, without the planted bug.
+pub(super) fn honestly<T>(planted: &Option<String>, judge: impl FnOnce() -> T) -> T {
+    plant(None);
+    let judged = judge();
+    plant(planted.as_deref());
+    judged
 }
 
 fn set_key(connection: &str, key: &str) -> Request {
