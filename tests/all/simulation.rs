@@ -14,6 +14,7 @@ mod dice;
 mod life;
 mod options;
 mod oracle;
+mod planted;
 mod storm;
 mod time;
 

@@ -27,8 +27,8 @@ const STRIPE_OTHER: &str = "rk_test_51SandboxCounterfoil1111111111111111";
 const CHECKOUT_OTHER: &str = "sk_sbox_abcdefghijklmnopqrstuvwxyz2";
 /// How often what is stored is compared with the truth.
 const LOOK: i64 = 6 * HOUR;
-/// More requests than this in one seed are a loop.
-const MANY: u64 = 400_000;
+/// More requests to one address in a day than this are no guest's.
+const MANY: u64 = 20_000;
 
 /// What came of a seed.
 pub(super) struct Lived {
@@ -290,8 +290,10 @@ impl World {
     }
 
     async fn look(&mut self, agent: &Running, check: Check) -> Result<(), String> {
-        if self.storm.passed().requests > MANY {
-            return Err(format!("budget: more than {MANY} requests"));
+        let hammered =
+            self.storm.passed().daily.iter().find(|(_, count)| **count > MANY).map(|(of, count)| (of.clone(), *count));
+        if let Some(((to, _), count)) = hammered {
+            return Err(format!("budget: {count} requests to {to} in a day"));
         }
         let reader = Reader::open(&agent.parts.store_path).map_err(|problem| problem.to_string())?;
         let hash = honestly(&self.options.planted, || self.oracle.look(&reader, check))?;
