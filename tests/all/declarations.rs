@@ -95,6 +95,7 @@ fn published() -> Option<Vec<Published>> {
     let fixtures = shapes::load(&folder, "stripe/fixtures.json");
     let spec = shapes::load(&folder, "stripe/openapi.v524.unexpanded.json");
     let stripe = [
+        ("stripe/events", "event"),
         ("stripe/charges", "charge"),
         ("stripe/refunds", "refund"),
         ("stripe/disputes", "dispute"),
