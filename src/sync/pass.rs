@@ -64,7 +64,8 @@ pub async fn pass(
     for line in lines {
         lanes.push(open_lane(&of, line, now, &heard).await?);
     }
-    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, before });
+    let began = of.read_seq().await?;
+    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, began, before });
     for purpose in [Purpose::Feed, Purpose::Poll, Purpose::Change, Purpose::Again, Purpose::Backfill] {
         match purpose {
             Purpose::Change => reread::changed(&work, now).await?,
