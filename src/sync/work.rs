@@ -12,7 +12,7 @@ use super::connection::{Connection, Line};
 use super::plan::{Next, Plan, Purpose};
 use super::walk::{self, Open, Walked};
 use crate::problem::{self, Problem, Result};
-use crate::testpoint::kill_point;
+use crate::testpoint::{kill_point, planted};
 
 /// Windows in flight at once, and so requests at once, for one connection.
 pub(super) const WORKERS: usize = 4;
@@ -90,6 +90,9 @@ impl Work {
     /// The next window, of the least busy stream first.
     fn take(&self, purpose: Purpose) -> Option<(usize, Arc<Line>, Next, f64)> {
         let mut lanes = self.lanes();
+        if planted("one_stops_all") && lanes.iter().any(|lane| lane.problem.is_some()) {
+            return None;
+        }
         let free = |lane: &usize| lanes[*lane].problem.is_none() && lanes[*lane].serves(purpose);
         let mut order: Vec<usize> = (0..lanes.len()).filter(free).collect();
         order.sort_by_key(|lane| lanes[*lane].busy);

@@ -13,7 +13,7 @@ use counterfoil::paths::{Overrides, Paths};
 use counterfoil::sandbox::receiver::ReceiverOptions;
 use counterfoil::sandbox::{self, CHECKOUT_KEY, CHECKOUT_URL, Direct, Key, RECEIVER_URL, STRIPE_KEY, STRIPE_URL};
 use counterfoil::store::Reader;
-use counterfoil::testpoint::plant;
+use counterfoil::testpoint::{limit_pages, plant};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -36,6 +36,8 @@ pub(super) struct Lived {
     pub(super) trace: u64,
     /// Simulated milliseconds, without those in which the agent was down.
     pub(super) ms: i64,
+    /// Seconds of processor time that it took.
+    pub(super) cpu: f64,
     pub(super) requests: u64,
     pub(super) lives: u32,
     pub(super) rows: u64,
@@ -77,21 +79,37 @@ struct World {
 
 /// Lives through all of a seed.
 pub(super) fn live(options: &Options) -> Lived {
+    let began = cpu_seconds();
     plant(options.planted.as_deref());
+    limit_pages(options.page);
     let mut world = World::new(options);
     let wrong = world.run().err();
     plant(None);
+    limit_pages(u32::MAX);
     let passed = world.storm.passed();
     Lived {
         wrong: wrong.or_else(|| passed.wrong.clone()),
         trace: passed.trace(),
         ms: world.awake_ms,
+        cpu: cpu_seconds() - began,
         requests: passed.requests,
         lives: world.life,
         rows: world.oracle.rows(),
         batches: world.storm.direct.batches().map_or(0, |batches| batches.len()),
         struck: passed.struck.clone(),
     }
+}
+
+/// Processor time of this thread: a busy machine does not change it.
+#[cfg(target_os = "linux")]
+fn cpu_seconds() -> f64 {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_seconds() -> f64 {
+    0.0
 }
 
 /// In memory where the machine has such a folder: what is simulated is not the disk.
