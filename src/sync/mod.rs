@@ -11,6 +11,7 @@ mod plan;
 mod progress;
 mod reread;
 mod span;
+mod told;
 mod walk;
 mod work;
 
