@@ -293,8 +293,8 @@ async fn stop(mut task: Task) {
 }
 
 /// Pass after pass of one connection, at the interval that the configuration in force gives. While there is past to read,
-/// one pass follows the other: each begins with what is new. `nudge` begins the next pass at once, `stop` ends the loop with
-/// the page at hand, `new_rows` hears of each pass's end.
+/// one pass follows the other: each begins with what is new.
+/// `nudge` begins the next pass at once, `stop` ends the loop with the page at hand, `new_rows` hears of each pass's end.
 pub async fn keep(
     parts: Arc<Parts>,
     name: String,
