@@ -62,7 +62,12 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
         leave_and_return(store, account, (&unread, &others), now)?;
         let from = match store.round(account, &table, "feed")? {
             Some(from) => from,
-            None if planted("feed_after_listing") && store.windows(account, &others[0])?.is_empty() => now,
+            None if planted("feed_after_listing") => {
+                if !store.windows(account, &others[0])?.is_empty() {
+                    store.set_round(account, &table, "feed", now)?;
+                }
+                now
+            }
             None => {
                 let mut from = begin;
                 for other in &others {

@@ -258,6 +258,16 @@ impl Oracle {
         if known.never_changed {
             return Ok(());
         }
+        if let Some(feed) = stream.provider.feed() {
+            let windows = reader.windows(stream.account, &stream.provider.table(feed)).unwrap_or_default();
+            let calm = windows.iter().filter(|window| window.provider_at > Some(now - 2 * poll_ms - HOUR));
+            let early = |w: &&Window| {
+                w.state == WindowState::Complete && w.provider_at < Some(w.to_at + feed.lag_s * 1000 - 1000)
+            };
+            if let Some(window) = calm.into_iter().find(early) {
+                return Err(format!("the feed is believed too soon: {}", words(&[window], now)));
+            }
+        }
         let reached = known.changed_to.unwrap_or(0);
         let late = if line.stream.heard == Heard::ByReading { DAY } else { 0 };
         if reached < now - line.stream.lag_s * 1000 - poll_ms - late - 10 * MINUTE {
@@ -266,7 +276,9 @@ impl Oracle {
                 (now - reached) / 1000
             ));
         }
-        let sure = reached - 2 * poll_ms - 30 * MINUTE;
+        // That a payout was sent is told by no event of this world: it is read again within a day.
+        let untold = if stream.truth == TruthStream::StripePayouts { DAY } else { 0 };
+        let sure = reached - 2 * poll_ms - 30 * MINUTE - untold;
         let stale = self.seen.iter().filter(|((of, _), seen)| *of == table && seen.true_at < sure);
         let stale: BTreeMap<&String, &Seen> = stale.map(|((_, id), seen)| (id, seen)).collect();
         for (id, seen) in stale.into_iter().filter(|(_, seen)| seen.columns == stream.columns.len()) {

@@ -18,8 +18,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("one_stops_all", "sync::a_refused_stream_is_a_named_problem_and_stops_no_other"),
 ];
 
+/// Bugs that need a death between two commits with nothing in between, and the test that plants them and kills there.
+const KILLED: &[(&str, &str)] = &[("ack_before_commit", "kill::a_checkpoint_before_its_rows_is_caught")];
+
 /// A bug that no seed of this many finds is missed.
 const PATIENCE: u64 = 60;
+
+/// Found by the first seeds.
+const SOON: &[&str] = &["refusal_is_empty", "first_page_is_all", "marks_after_page"];
 
 /// What found a bug, and after how many seeds.
 struct Found {
@@ -55,8 +61,15 @@ fn kind(wrong: &str) -> String {
 fn every_planted_bug_is_found() {
     let rounds = number("BUGS").unwrap_or(1);
     let only = std::env::var("PLANTED").ok();
-    let bugs: Vec<&'static str> =
-        PLANTED.iter().copied().filter(|bug| only.as_deref().is_none_or(|only| only == *bug)).collect();
+    let killed = |bug: &str| KILLED.iter().any(|(known, _)| *known == bug);
+    // Without a number of rounds only some, that are found soon: `cargo test` is to end soon.
+    let wanted = |bug: &str| (number("BUGS").is_some() && !killed(bug)) || SOON.contains(&bug);
+    let bugs: Vec<&'static str> = PLANTED
+        .iter()
+        .copied()
+        .filter(|bug| wanted(bug))
+        .filter(|bug| only.as_deref().is_none_or(|only| only == *bug))
+        .collect();
     let (next, table) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -86,7 +99,7 @@ fn every_planted_bug_is_found() {
             missed.push(*bug);
         }
         let told = found.iter().flatten().next().map_or_else(String::new, |found| kind(&found.wrong));
-        if let Some((_, test)) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere == bug) {
+        if let Some((_, test)) = ELSEWHERE.iter().chain(KILLED).find(|(elsewhere, _)| elsewhere == bug) {
             println!("| `{bug}` | | | the test `{test}` |");
             continue;
         }
