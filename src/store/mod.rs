@@ -6,6 +6,7 @@ mod commit;
 mod coverage;
 mod fault;
 mod handle;
+mod header;
 mod open;
 mod query;
 mod records;

@@ -2,23 +2,20 @@
 //! It never deletes and never repairs.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Doing;
+use super::header::{APPLICATION_ID, judge_header, judge_version};
 use crate::entropy::Entropy;
 use crate::problem::{self, Result};
 use crate::stream::Declaration;
 
-/// "CFst": marks a file as a Counterfoil store.
-const APPLICATION_ID: i32 = 0x4346_7374;
-
 /// What each version added: the first is the whole schema of its day, every later one a script that runs once.
 /// A script is never edited once released.
-const MIGRATIONS: &[&str] = &[""];
+pub(super) const MIGRATIONS: &[&str] = &[""];
 
 /// A view, recreated whenever its text changes.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +86,9 @@ impl Store {
         // Keeps `-wal` and `-shm` when this connection ends: without them a reader that may not write the folder cannot open
         // the file. What an orderly stop brings into the main file is brought there by `close`.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).doing(doing)?;
+        // Until the log is switched on a removed rollback journal must be flushed away too: one that came back after a power
+        // cut would take the creation back, and with it whatever came after.
+        connection.pragma_update(None, "synchronous", "EXTRA").doing(doing)?;
         // No pages: there was no file, or an empty one, or one whose creation was cut short and has just been taken back.
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).doing(doing)?;
         if pages == 0 {
@@ -152,36 +152,6 @@ impl Store {
     }
 }
 
-/// Looks at the first bytes before SQLite does: a file that is not ours, or newer, is refused untouched.
-/// True when there is something.
-pub(super) fn judge_header(path: &Path) -> Result<bool> {
-    let mut head = [0u8; 100];
-    let read = match File::open(path) {
-        Ok(mut file) => {
-            let mut read = 0;
-            while read < head.len() {
-                match file.read(&mut head[read..]) {
-                    Ok(0) => break,
-                    Ok(n) => read += n,
-                    Err(error) => return Err(problem::STORE_IO.with(format!("{} ({})", path.display(), error.kind()))),
-                }
-            }
-            read
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(problem::STORE_READ_ONLY.with(format!("{} ({})", path.display(), error.kind()))),
-    };
-    if read == 0 {
-        return Ok(false);
-    }
-    let number = |at: usize| i32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    if read < head.len() || &head[..16] != b"SQLite format 3\0" || number(68) != APPLICATION_ID {
-        return Err(problem::STORE_FOREIGN.with(path.display()));
-    }
-    judge_number(number(60))?;
-    Ok(true)
-}
-
 /// Refuses file systems over a network: the log's shared memory does not work there, and rows would be lost.
 #[cfg(target_os = "linux")]
 fn local_disk(path: &Path) -> Result<()> {
@@ -196,24 +166,6 @@ fn local_disk(path: &Path) -> Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn local_disk(_: &Path) -> Result<()> {
     Ok(())
-}
-
-fn judge_number(version: i32) -> Result<()> {
-    let ours = MIGRATIONS.len();
-    if usize::try_from(version).is_ok_and(|version| (1..=ours).contains(&version)) {
-        return Ok(());
-    }
-    let refusal = if version > 0 { &problem::STORE_NEWER } else { &problem::STORE_DAMAGED };
-    Err(refusal.with(format!("its version is {version}, this program knows versions up to {ours}")))
-}
-
-/// The same judgement with the write-ahead log taken into account.
-pub(super) fn judge_version(connection: &Connection) -> Result<()> {
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    if pragma("application_id").doing("reading the store's mark")? != APPLICATION_ID {
-        return Err(problem::STORE_FOREIGN.plain());
-    }
-    judge_number(pragma("user_version").doing("reading the store's version")?)
 }
 
 /// A store that was not closed in order is checked before anything is written. (On 1 GB: about a second warm, 20 s cold.)

@@ -10,7 +10,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::{Doing, from_sqlite};
-use super::open::{Store, judge_header, judge_version};
+use super::header::{judge_header, judge_version};
+use super::open::Store;
 use crate::clock::Clock;
 use crate::problem::{self, Result};
 
