@@ -7,9 +7,11 @@ mod coverage;
 mod fault;
 mod handle;
 mod header;
+mod log;
 mod open;
 mod query;
 mod records;
+mod writer;
 
 pub use accounts::Account;
 pub use commit::{Commit, Committed, Upsert};

@@ -2,7 +2,7 @@
 //! does not wait for it are seen by the same checks.
 
 use super::disk::{FILES, Op};
-use super::life::{Claim, Ground, Notes, Told, Wrong, between_checkpoints, live};
+use super::life::{Claim, Ground, Notes, Told, Wrong, between_checkpoints, found, live};
 use super::power::{Outcome, Platter};
 use crate::store::{kit, migrations};
 
@@ -124,7 +124,7 @@ fn a_store_that_does_not_wait_for_the_disk_is_caught() {
     let ground = Ground::new();
     let mut store = ground.open().unwrap();
     let mut notes = Notes(&ground, Vec::new());
-    let windows = ground.found(&mut store).unwrap();
+    let windows = found(&mut store, &ground.upsert()).unwrap();
     store.checkpoint(true).unwrap();
     store.read("PRAGMA synchronous = NORMAL").unwrap();
     between_checkpoints(&mut notes, &mut store, windows);

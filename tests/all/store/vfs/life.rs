@@ -1,10 +1,11 @@
 //! The reference life of a store, what it was told on the way, and what must hold of whatever is found later.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::problem::{Problem, Result};
-use counterfoil::store::{Commit, Schema, Step, Store, StoreHandle, Text};
+use counterfoil::store::{Commit, Schema, Step, Store, StoreHandle, Text, Upsert};
 use counterfoil::stream::Profile;
 use serde_json::{Value, json};
 
@@ -36,14 +37,18 @@ pub(super) enum Wrong {
     Disagrees(i64),
 }
 
-/// A store's place, the disk under it, and the stream that is stored.
+/// A store's place and the disk under it.
 pub(super) struct Ground {
     /// Keeps the folder.
     _folder: tempfile::TempDir,
     pub(super) path: PathBuf,
     pub(super) disk: Disk,
-    schema: Schema,
-    lane: Lane,
+}
+
+/// What every store here is made of, and the stream of its first account.
+fn made_of() -> &'static (Schema, Lane) {
+    static MADE_OF: OnceLock<(Schema, Lane)> = OnceLock::new();
+    MADE_OF.get_or_init(|| (kit::schema(), Lane::new(1, "stripe_charges", Profile::Finance)))
 }
 
 impl Ground {
@@ -52,13 +57,11 @@ impl Ground {
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let path = folder.path().join("counterfoil.db");
-        // The first account of a store has this number.
-        let lane = Lane::new(1, "stripe_charges", Profile::Finance);
-        Self { _folder: folder, path, disk: Disk::new(), schema: kit::schema(), lane }
+        Self { _folder: folder, path, disk: Disk::new() }
     }
 
     pub(super) fn open(&self) -> Result<Store> {
-        Store::open(&self.path, &self.schema, Some(self.disk.name()), &SeededEntropy::new(1))
+        Store::open(&self.path, &made_of().0, Some(self.disk.name()), &SeededEntropy::new(1))
     }
 
     /// A page of a window.
@@ -68,19 +71,12 @@ impl Ground {
         let charges: Vec<Value> = (1..=ROWS).map(one).collect();
         let step =
             if last { Step::Complete { window } } else { Step::Continue { window, cursor: id(window, page, ROWS) } };
-        self.lane.commit(&charges, read_seq, step)
+        made_of().1.commit(&charges, read_seq, step)
     }
 
-    /// Opens a window that is the next day of its stream.
-    pub(super) fn window(&self, store: &mut Store) -> Result<i64> {
-        let day = number(store, "SELECT count(*) FROM coverage")?;
-        store.open_window(&self.lane.upsert, ("created", "list"), (day * 1000, (day + 1) * 1000), 7)
-    }
-
-    /// Makes the account and two windows.
-    pub(super) fn found(&self, store: &mut Store) -> Result<(i64, i64)> {
-        store.ensure_account("main", "stripe", kit::READ_AT, &SeededEntropy::new(2))?;
-        Ok((self.window(store)?, self.window(store)?))
+    /// How charges are written, for jobs that found a stream.
+    pub(super) fn upsert(&self) -> Arc<Upsert> {
+        made_of().1.upsert.clone()
     }
 
     /// Opens what is found by the product's own way, whole.
@@ -106,6 +102,13 @@ impl Ground {
         };
         told.iter().find(|claim| !is_so(claim)).map_or(Ok(()), |claim| Err(Wrong::Lost(claim.clone())))
     }
+}
+
+/// Makes the account and two windows.
+pub(super) fn found(store: &mut Store, upsert: &Upsert) -> Result<(i64, i64)> {
+    store.ensure_account("main", "stripe", kit::READ_AT, &SeededEntropy::new(2))?;
+    let mut window = |day: i64| store.open_window(upsert, ("created", "list"), (day * 1000, (day + 1) * 1000), 7);
+    Ok((window(0)?, window(1)?))
 }
 
 fn id(window: i64, page: i64, n: i64) -> String {
@@ -171,7 +174,7 @@ pub(super) fn live(ground: &Ground) -> Told {
     let mut notes = Notes(ground, Vec::new());
     let mut store = ground.open().unwrap();
     notes.tell(Claim::Name(store.uuid().unwrap()));
-    let (first, second) = ground.found(&mut store).unwrap();
+    let (first, second) = found(&mut store, &ground.upsert()).unwrap();
     let handle = StoreHandle::thread(store);
     for page in 1..=3 {
         notes.by_handle(&handle, (first, page), false);
