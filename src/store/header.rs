@@ -1,9 +1,11 @@
 //! Whose file it is, and of which version: looked at before SQLite does, so that what is refused is left untouched. It
 //! judges, it mends nothing.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
@@ -18,8 +20,63 @@ pub(super) const APPLICATION_ID: i32 = 0x4346_7374;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER: usize = 100;
 
-/// Looks at the first bytes: a file that is not ours, or newer, is refused. True when there is something.
-pub(super) fn judge_header(path: &Path) -> Result<bool> {
+/// Files that connections of this process are open on, by device and number, with how many there are.
+///
+/// Such a file must not be opened by other means: on Unix, closing it would drop every lock that the process has on it, and a
+/// tool that closes it next would believe that it is alone and take the log away (sqlite.org/howtocorrupt.html, section 2.2).
+static HELD: Mutex<BTreeMap<(u64, u64), u32>> = Mutex::new(BTreeMap::new());
+
+/// Kept as long as a connection to a file is open.
+pub(super) struct Held(Option<(u64, u64)>);
+
+impl Held {
+    /// Called when a connection to `path` is open or about to be.
+    pub(super) fn of(path: &Path) -> Self {
+        Self::among(path, &mut HELD.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn among(path: &Path, held: &mut BTreeMap<(u64, u64), u32>) -> Self {
+        let file = number_of(path);
+        if let Some(file) = file {
+            *held.entry(file).or_default() += 1;
+        }
+        Self(file)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = self.0.and_then(|file| held.get_mut(&file)) {
+            *count -= 1;
+        }
+        held.retain(|_, count| *count > 0);
+    }
+}
+
+#[cfg(unix)]
+fn number_of(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|facts| (facts.dev(), facts.ino()))
+}
+
+/// Elsewhere locks belong to the handle they were taken through.
+#[cfg(not(unix))]
+fn number_of(_: &Path) -> Option<(u64, u64)> {
+    None
+}
+
+/// Looks at the first bytes: a file that is not ours, or newer, is refused. `None` when there is nothing; a file that this
+/// process has open was looked at then.
+pub(super) fn judge_header(path: &Path) -> Result<Option<Held>> {
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = number_of(path).is_some_and(|file| held.contains_key(&file));
+    let there = open || look(path)?;
+    Ok(there.then(|| Held::among(path, &mut held)))
+}
+
+/// True when there is something, and it is ours.
+fn look(path: &Path) -> Result<bool> {
     let told = |error: std::io::Error| format!("{} ({})", path.display(), error.kind());
     let file = match File::open(path) {
         Ok(file) => file,

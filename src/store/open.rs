@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Doing;
-use super::header::{APPLICATION_ID, judge_header, judge_version};
+use super::header::{APPLICATION_ID, Held, judge_header, judge_version};
 use super::log::{LIMITS, Limits, Log, bring_in};
 use crate::entropy::Entropy;
 use crate::problem::{self, Problem, Result};
@@ -60,6 +60,8 @@ pub struct Store {
     pub(super) ended: Option<Problem>,
     /// What is known of the write-ahead log.
     pub(super) log: Log,
+    /// After the connection, so that it goes last.
+    _held: Held,
 }
 
 /// The lock of a data directory: one writer at a time, held as long as this lives.
@@ -84,7 +86,7 @@ impl Store {
     pub fn open(path: &Path, schema: &Schema, vfs: Option<&str>, entropy: &dyn Entropy) -> Result<Self> {
         schema.streams.iter().try_for_each(super::commit::check_width)?;
         local_disk(path)?;
-        judge_header(path)?;
+        let held = judge_header(path)?;
         let place = Place { path: path.to_owned(), vfs: vfs.map(str::to_owned), uuid: String::new(), limits: LIMITS };
         let mut connection = place.connect(OpenFlags::SQLITE_OPEN_CREATE)?;
         // No pages: there was no file, or an empty one, or one whose creation was cut short and has just been taken back.
@@ -95,15 +97,16 @@ impl Store {
         guard(&connection, path)?;
         upgrade(&mut connection)?;
         views(&mut connection, schema)?;
-        Self::over(connection, place)
+        Self::over(connection, held.unwrap_or_else(|| Held::of(path)), place)
     }
 
     /// The writer over a connection that is set up.
-    fn over(mut connection: Connection, place: Place) -> Result<Self> {
+    fn over(mut connection: Connection, held: Held, place: Place) -> Result<Self> {
         connection.set_prepared_statement_cache_capacity(128);
         let log = Log::watch(&mut connection)?;
         let statements = std::collections::HashMap::new();
-        let mut store = Self { connection, place, statements, next_read: 0, reserved_reads: 0, ended: None, log };
+        let mut store =
+            Self { connection, place, statements, next_read: 0, reserved_reads: 0, ended: None, log, _held: held };
         let uuid = store.uuid()?;
         if !store.place.uuid.is_empty() && store.place.uuid != uuid {
             return Err(problem::STORE_FOREIGN.with("another store lies where it was"));
@@ -172,17 +175,18 @@ impl Place {
     /// Opens the store again after the disk failed under it. What a failed flush left in the log is whole in the system's
     /// memory and maybe nowhere else, and no later flush makes up for it: so everything in the log is written to the main file
     /// and the log begun anew, before a commit could come to lie behind it. While a reader is in the way of that the store
-    /// stays closed. (This file must not be opened by other means here: closing it would drop the locks of other connections.)
+    /// stays closed.
     pub(super) fn open_again(&self) -> Result<Store> {
         if !self.path.exists() {
             return Err(problem::STORE_MISSING.with(self.path.display()));
         }
+        let held = Held::of(&self.path);
         let connection = self.connect(OpenFlags::empty())?;
         guard(&connection, &self.path)?;
         if !bring_in(&connection, true)?.emptied() {
             return Err(problem::STORE_BUSY.with("a reader is in the way of its recovery"));
         }
-        Store::over(connection, self.clone())
+        Store::over(connection, held, self.clone())
     }
 }
 
