@@ -3,6 +3,7 @@
 //!
 //! `COUNTERFOIL_STORAGE_FAULTS=all` takes every outcome and every call; without it a part that fits a common test run.
 
+mod again;
 mod cuts;
 mod disk;
 mod faults;
