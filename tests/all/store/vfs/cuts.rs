@@ -1,7 +1,7 @@
 //! Power cuts at every operation of the reference life, and the controls: a disk that lies about flushing and a store that
 //! does not wait for it are seen by the same checks.
 
-use super::disk::{FILES, Op};
+use super::disk::{Files, Op};
 use super::life::{Claim, Ground, Notes, Told, Wrong, between_checkpoints, found, live};
 use super::power::{Outcome, Platter};
 use crate::store::{kit, migrations};
@@ -39,12 +39,9 @@ impl Tally {
     }
 }
 
-/// The files of a disk, flushed.
-type Flushed = [Option<Vec<u8>>; FILES.len()];
-
 /// Cuts the power after each operation and judges what is found, given how many operations had been done.
-fn cut_everywhere(ops: &[Op], flushed: Flushed, judge: impl Fn(&Ground, usize) -> Result<(), Wrong>) -> Tally {
-    let outcomes = if super::all() { MANY } else { SOME };
+fn cut_everywhere(ops: &[Op], flushed: Files, judge: impl Fn(&Ground, usize) -> Result<(), Wrong>) -> Tally {
+    let outcomes = if super::seeds().is_some() { MANY } else { SOME };
     let ground = Ground::new();
     let mut platter = Platter::new(ops, flushed);
     let mut tally = Tally { operations: ops.len(), ..Tally::default() };
@@ -52,16 +49,17 @@ fn cut_everywhere(ops: &[Op], flushed: Flushed, judge: impl Fn(&Ground, usize) -
         if !platter.step() {
             break;
         }
-        // Where nothing is left to chance there is one outcome.
+        // Where nothing is left to chance there is one outcome, and one seed does for all or nothing.
         let outcomes = if platter.waits() { outcomes } else { &outcomes[..1] };
         for (stand, garbage) in outcomes {
             let outcome = Outcome { stand: *stand, garbage: *garbage };
-            platter.lay(&ground.path, outcome, 1);
-            tally.cuts += 1;
-            if let Err(wrong) = judge(&ground, done) {
-                tally.wrong.push((done, outcome, wrong));
+            let chance = platter.waits() && outcome.depends_on_chance();
+            for seed in 0..if chance { super::seeds().unwrap_or(1) } else { 1 } {
+                platter.lay(&ground.path, outcome, seed);
+                tally.cuts += 1;
+                tally.wrong.extend(judge(&ground, done).err().map(|wrong| (done, outcome, wrong)));
+                ground.disk.take();
             }
-            ground.disk.take();
         }
     }
     tally

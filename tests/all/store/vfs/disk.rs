@@ -12,6 +12,9 @@ use super::layer;
 /// The files of a store by their endings; what has another name, or none, is not noted.
 pub(super) const FILES: [&str; 3] = ["", "-wal", "-journal"];
 
+/// The content of each of them, where it is there.
+pub(super) type Files = [Option<Vec<u8>>; FILES.len()];
+
 /// One thing that happened to the file with this number in [`FILES`].
 #[derive(Debug, Clone)]
 pub(super) enum Op {

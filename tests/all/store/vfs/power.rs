@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::disk::{FILES, Op};
+use super::disk::{FILES, Files, Op};
 
 /// How it goes with what was not flushed: how many of a hundred pieces stand, and how many sectors of a hundred of the rest
 /// hold garbage.
@@ -15,6 +15,12 @@ use super::disk::{FILES, Op};
 pub(super) struct Outcome {
     pub(super) stand: u64,
     pub(super) garbage: u64,
+}
+
+impl Outcome {
+    pub(super) fn depends_on_chance(self) -> bool {
+        self.garbage > 0 || !matches!(self.stand, 0 | 100)
+    }
 }
 
 /// Chance with a seed; the same cut comes out the same.
@@ -50,7 +56,7 @@ pub(super) struct Platter<'a> {
 
 impl<'a> Platter<'a> {
     /// Before the first operation, with these files flushed.
-    pub(super) fn new(ops: &'a [Op], flushed: [Option<Vec<u8>>; FILES.len()]) -> Self {
+    pub(super) fn new(ops: &'a [Op], flushed: Files) -> Self {
         Self { ops, files: flushed.map(|flushed| Held { flushed, waits: Vec::new() }), done: 0 }
     }
 
