@@ -1,5 +1,8 @@
 //! The agent's life: parts opened, tasks started, configuration reloaded, everything stopped in order.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
