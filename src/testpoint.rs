@@ -10,6 +10,7 @@ pub use off::*;
 
 #[cfg(debug_assertions)]
 mod on {
+    use std::cell::RefCell;
     use std::collections::BTreeMap;
     use std::io::Write;
     use std::sync::Mutex;
@@ -60,10 +61,21 @@ mod on {
         }
     }
 
-    /// True when `COUNTERFOIL_PLANTED` names this deliberately wrong variant.
+    thread_local! {
+        /// The wrong variant that is planted in what runs on this thread; begins with what the environment names.
+        static HERE: RefCell<Option<String>> = RefCell::new(std::env::var("COUNTERFOIL_PLANTED").ok());
+    }
+
+    /// Plants this deliberately wrong variant (or none) in what runs on the calling thread from now on, so that simulations
+    /// side by side can differ.
+    pub fn plant(name: Option<&str>) {
+        HERE.with_borrow_mut(|here| *here = name.map(str::to_owned));
+    }
+
+    /// True when this deliberately wrong variant is planted: by [`plant`] on this thread, or by `COUNTERFOIL_PLANTED`.
     pub fn planted(name: &'static str) -> bool {
         debug_assert!(PLANTED.contains(&name), "{name} is not in the list");
-        std::env::var("COUNTERFOIL_PLANTED").is_ok_and(|planted| planted == name)
+        HERE.with_borrow(|here| here.as_deref() == Some(name))
     }
 
     /// How far `COUNTERFOIL_CLOCK_AHEAD_MS` puts this process's clock ahead of the machine's, so that one run after another

@@ -31,6 +31,17 @@ pub struct Seams {
     pub entropy: Arc<dyn Entropy>,
     /// The way to the network; `None`: the real one, made for each connection as it is configured.
     pub transport: Option<Arc<dyn Transport>>,
+    /// Where the store's writer runs, and over what.
+    pub writer: Writer,
+}
+
+/// Where the store's writer runs, and over what.
+#[derive(Clone, Default)]
+pub struct Writer {
+    /// In the caller instead of on a thread of its own: where nothing may pass a paused clock.
+    pub inline: bool,
+    /// The SQLite VFS that the store opens through; `None`: the system's.
+    pub vfs: Option<String>,
 }
 
 /// What acting needs.
@@ -62,13 +73,14 @@ impl Parts {
             make_folder(folder)?;
         }
         let schema = super::schema()?;
-        let mut store = Store::open(&store_path, &schema, None, &*seams.entropy)?;
+        let mut store = Store::open(&store_path, &schema, seams.writer.vfs.as_deref(), &*seams.entropy)?;
         privacy::apply(&mut store, &schema, &config.privacy)?;
         let store_uuid = store.uuid()?;
+        let store = if seams.writer.inline { StoreHandle::inline(store) } else { StoreHandle::thread(store) };
         Ok(Self {
             seams,
             paths,
-            store: StoreHandle::thread(store),
+            store,
             store_uuid,
             store_path,
             vault: Arc::new(Mutex::new(vault)),
