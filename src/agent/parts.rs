@@ -16,7 +16,7 @@ use crate::problem::{self, Result};
 use crate::providers::{self, Of, Provider};
 use crate::store::{Account, Lock, Marks, Store, StoreHandle, Target, Upsert};
 use crate::stream::{Projection, Tokens};
-use crate::sync::{Caller, Connection, Keys, Line, Progress};
+use crate::sync::{Caller, Connection, Keys, Line, Progress, Terms};
 use crate::vault::{KeyFile, Origin, Secret, TokenKey, Vault};
 
 /// The version of the key that makes tokens.
@@ -180,8 +180,10 @@ impl Parts {
             store: self.store.clone(),
             clock,
             lines: self.lines(wanted, provider, account)?,
+            terms: terms(wanted)?,
             progress: Arc::new(Progress::default()),
             spent: Mutex::default(),
+            left: Mutex::default(),
             reads: tokio::sync::Mutex::new((0, 0)),
             busy: tokio::sync::Mutex::new(()),
         })
@@ -234,6 +236,13 @@ pub fn provider_of(wanted: &Wanted) -> Result<&'static Provider> {
         Kind::Checkoutcom(_) => "checkoutcom",
     };
     providers::find(name).ok_or_else(|| problem::NO_CONNECTION.with(name))
+}
+
+/// What the budget of a connection hangs on besides the store.
+pub fn terms(wanted: &Wanted) -> Result<Terms> {
+    let provider = provider_of(wanted)?;
+    let streams = provider.streams.iter().filter(|stream| reads(wanted, stream)).collect();
+    Ok(Terms { provider, streams, reads_per_month: wanted.reads_per_month, poll: wanted.poll })
 }
 
 /// Whether a connection reads a stream: all when it names none, and what tells of changes in any case.

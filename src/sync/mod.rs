@@ -1,6 +1,7 @@
 //! Which window of which stream is next; commits each page with its checkpoint; retries, pacing, progress. It knows no
 //! provider by name: ways of reading are a closed set, and everything else is the provider's data.
 
+mod budget;
 mod call;
 mod change;
 mod connection;
@@ -14,6 +15,7 @@ mod span;
 mod walk;
 mod work;
 
+pub use budget::{Allowance, Budget, Left, MONTH_DAYS, Terms, budget};
 pub use call::{Caller, Keys};
 pub use connection::{Connection, Line};
 pub use feed::FEED_GAP;

@@ -7,9 +7,9 @@ pub(super) struct Dice(u64);
 impl Dice {
     /// A stream of its own for each purpose, so that one more draw here changes nothing there.
     pub(super) fn new(seed: u64, purpose: &str) -> Self {
-        let salt = purpose.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let salt = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let mut dice = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt);
         dice.next();
         dice

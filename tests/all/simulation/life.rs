@@ -247,7 +247,8 @@ impl World {
         self.storm.set_calm(false);
         let (store, storm) = (parts.store_path.clone(), self.storm.clone());
         let (time, outbox) = (self.time.clone(), parts.paths.egress());
-        let look = move |seq: i64, bytes: &[u8]| super::oracle::batch(&storm.direct, &time, (&store, &outbox), seq, bytes);
+        let look =
+            move |seq: i64, bytes: &[u8]| super::oracle::batch(&storm.direct, &time, (&store, &outbox), seq, bytes);
         *self.storm.on_batch.lock().unwrap() = Some(Box::new(look));
         Ok(())
     }
@@ -345,7 +346,8 @@ impl World {
             _ => {}
         }
         // The person notices after a while and mends what a person must.
-        let mend = matches!(trouble.spell, Spell::KeyRotated | Spell::KeyRemoved | Spell::DiskFull | Spell::ReaderHolds);
+        let mend =
+            matches!(trouble.spell, Spell::KeyRotated | Spell::KeyRemoved | Spell::DiskFull | Spell::ReaderHolds);
         if mend || matches!(trouble.spell, Spell::WallAhead | Spell::WallBack | Spell::WallFrozen) {
             let note = self.mend_later(agent, trouble).await?;
             return Ok(note);

@@ -209,7 +209,8 @@ impl Options {
         for spell in spells {
             for _ in 0..dice.within(1, 4) {
                 let from = BEGIN + dice.within(HOUR, days * DAY);
-                let length = if dice.often(1_000) { dice.within(DAY, 2 * DAY) } else { dice.within(5 * MINUTE, 8 * HOUR) };
+                let length =
+                    if dice.often(1_000) { dice.within(DAY, 2 * DAY) } else { dice.within(5 * MINUTE, 8 * HOUR) };
                 troubles.push(Trouble { spell, from, to: from + length, draw: dice.within(0, 1 << 30) });
             }
         }

@@ -257,7 +257,9 @@ impl Oracle {
             if check != Check::Rows && object.visible_ms < now - lag - 3 * DAY {
                 return Err(format!("{table} {}: missing for days", object.id));
             }
-            if check != Check::Rows && object.visible_ms < now - 2 * HOUR && object.visible_ms - object.at_ms < 10 * MINUTE
+            if check != Check::Rows
+                && object.visible_ms < now - 2 * HOUR
+                && object.visible_ms - object.at_ms < 10 * MINUTE
             {
                 return Err(format!("{table} {}: missing, although it came only a little late", object.id));
             }
@@ -313,12 +315,8 @@ impl Oracle {
             }
         }
         let sql = "SELECT day, count(*) FROM payment_attempts WHERE method = 'card' GROUP BY day";
-        let held: BTreeMap<String, i64> = reader
-            .table(sql)?
-            .rows
-            .iter()
-            .filter_map(|row| Some((row[0].str()?.to_owned(), row[1].int()?)))
-            .collect();
+        let held: BTreeMap<String, i64> =
+            reader.table(sql)?.rows.iter().filter_map(|row| Some((row[0].str()?.to_owned(), row[1].int()?))).collect();
         let too_many = counted.iter().find(|(day, count)| held.get(*day).is_none_or(|held| *count > held));
         if let Some((day, count)) = too_many {
             return Ok(Err(format!("{day}: {count} events were counted, {:?} there are", held.get(day))));

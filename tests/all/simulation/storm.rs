@@ -101,7 +101,8 @@ impl Storm {
             }
             // Some strike one provider, some both.
             let provider = to != RECEIVER_URL && (trouble.draw % 3 == 2 || trouble.draw % 3 == side);
-            let streams = ["charges", "refunds", "disputes", "events", "payouts", "search", "balance", "payment_intents"];
+            let streams =
+                ["charges", "refunds", "disputes", "events", "payouts", "search", "balance", "payment_intents"];
             match trouble.spell {
                 Spell::Outage | Spell::Maintenance | Spell::Unauthorised | Spell::RateLimited => provider,
                 Spell::Forbidden | Spell::NotFound => {
