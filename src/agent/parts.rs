@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::{Value, json};
+
 use super::privacy;
 use crate::clock::Clock;
 use crate::config::{Config, Connection as Wanted, Provider as Kind};
@@ -151,6 +153,15 @@ impl Parts {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         ready.insert(name.to_owned(), (wanted, connection.clone()));
         Ok(connection)
+    }
+
+    /// Requests a second, now and at most, of the connections that their provider slowed down.
+    pub fn paces(&self) -> Value {
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let paces =
+            ready.iter().map(|(name, (wanted, one))| (name, one.caller.per_second(), wanted.requests_per_second));
+        let lowered = paces.filter(|(_, now, most)| now < most);
+        lowered.map(|(name, now, most)| (name.clone(), json!({"now": now, "most": most}))).collect()
     }
 
     /// Forgets a connection that was made ready (its key or its name changed).
