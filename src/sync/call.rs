@@ -175,3 +175,6 @@ pub(super) fn malformed(why: crate::stream::Malformed) -> Problem {
         crate::stream::Malformed::NoRecords => problem::SYNC_MALFORMED.with("no list of records"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,6 +117,27 @@ fn a_demand_is_met_by_walks_that_began_late_enough_and_spares_what_was_never_lis
 }
 
 #[test]
+fn how_far_a_list_is_behind_is_told_by_what_is_new_and_not_by_the_past() {
+    assert_eq!(plan(10, vec![]).behind(), day(10), "nothing was listed yet");
+    assert_eq!(plan(10, vec![window(day(2), day(10), day(100))]).behind(), 0, "only the past is left");
+    let hole = vec![window(day(2), day(6), day(100)), window(day(7), day(10) - MINUTE, day(100))];
+    assert_eq!(plan(10, hole).behind(), day(4), "a hole is as far behind as it begins");
+}
+
+#[test]
+fn what_is_demanded_again_was_listed_all_the_same() {
+    let demand = Demand { span: (day(1), day(9)), since: day(9) };
+    let bounds = Bounds { demands: vec![demand], ..bounds(10) };
+    let mut listed = Plan::new(bounds, "d", vec![window(0, day(10), day(8))], None);
+    assert!(listed.all_listed() && listed.wants(Purpose::Backfill));
+    assert_eq!(run(&mut listed, day(10), 1, &[Purpose::Backfill]).len(), 4, "8 days: 1, 4 and the rest");
+    let mut past = plan(10, vec![window(day(2), day(10), day(100))]);
+    assert!(!past.all_listed());
+    assert!(past.next(Purpose::Backfill).is_some() && past.next(Purpose::Backfill).is_some());
+    assert!(past.all_listed(), "it is out");
+}
+
+#[test]
 fn windows_of_another_declaration_prove_nothing() {
     let mut old = window(0, day(10), day(100));
     old.declaration = "old".to_owned();
