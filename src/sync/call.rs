@@ -175,6 +175,3 @@ pub(super) fn malformed(why: crate::stream::Malformed) -> Problem {
         crate::stream::Malformed::NoRecords => problem::SYNC_MALFORMED.with("no list of records"),
     }
 }
-
-#[cfg(test)]
-mod tests;

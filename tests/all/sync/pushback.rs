@@ -2,12 +2,19 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::*;
-use crate::clock::BoxFuture;
-use crate::entropy::SeededEntropy;
-use crate::http::{Chunks, Headers, Response, TransportError, Version};
-use crate::providers::stripe;
+use counterfoil::clock::{BoxFuture, Clock};
+use counterfoil::entropy::SeededEntropy;
+use counterfoil::http::{Chunks, Headers, Request, Response, Transport, TransportError, Version};
+use counterfoil::problem::Result;
+use counterfoil::providers::{Ask, stripe};
+use counterfoil::sync::{Caller, Keys};
+use counterfoil::vault::Secret;
+
+/// Tries of one request within one pass.
+const TRIES: usize = 6;
 
 /// The clock of a paused runtime.
 struct Paused(tokio::time::Instant);
@@ -138,6 +145,6 @@ async fn a_failure_that_is_no_push_back_lowers_nothing_and_a_push_back_for_ever_
     assert_eq!((failing.per_second(), crowd(&failing, &wire).await), (100.0, 4));
     let (refused, wire) = caller(&[(429, None); 100]);
     assert!(!call(&refused).await);
-    assert_eq!(wire.starts.lock().unwrap().len(), TRIES as usize);
-    assert_eq!(refused.requests(), u64::from(TRIES), "every try is counted");
+    assert_eq!(wire.starts.lock().unwrap().len(), TRIES);
+    assert_eq!(refused.requests(), TRIES as u64, "every try is counted");
 }
