@@ -3,8 +3,11 @@
 //!
 //! ```sh
 //! cargo test --test all simulation::months                                     # 100 payments a month, a few days
-//! PAYMENTS=10000 DAYS=30 cargo test --profile simulation --test all simulation::months -- --nocapture   # a row of the table
+//! PAYMENTS=10000 HOURS=720 cargo test --profile simulation --test all simulation::months -- --nocapture   # a row of the table
 //! ```
+//!
+//! `HISTORY` is the days of payments before, `SETTLE` the hours in which the past is read and nothing is counted, `HOURS`
+//! what is counted from the next midnight on.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -35,16 +38,17 @@ const TABLES: [(&str, &str); 6] = [
     ("stripe_payouts", "payout"),
     ("stripe_balance_transactions", "balance_transaction"),
 ];
-/// The first days are not counted: the past is read in them.
-const SETTLING: i64 = 4;
 /// Windows close so long before the provider's now.
 const LAG: i64 = 2 * MINUTE;
 
 /// How large and how long.
 struct Size {
     payments: u64,
+    /// Days of payments before the counted hours.
     history: i64,
-    days: i64,
+    /// Hours before them in which the agent lives already.
+    settle: i64,
+    hours: i64,
 }
 
 /// What the days came to.
@@ -79,7 +83,7 @@ struct House {
 
 impl House {
     fn new(size: Size) -> Self {
-        let (folder, time) = (super::life::folder(), Time::new(BEGIN));
+        let (folder, time) = (super::life::folder(), Time::new(BEGIN - size.settle * HOUR));
         let clock = Arc::new(TrueClock(time.clone()));
         let mut options = sandbox::Options::new(clock.clone());
         (options.charges, options.payments) = (size.payments * size.history as u64 / 30, 1);
@@ -123,15 +127,16 @@ impl House {
         let agent =
             tokio::spawn(keep(parts.clone(), "main".to_owned(), (nudge.clone(), stop.clone()), new_rows.clone()));
         let reader = Reader::open(&parts.store_path).unwrap();
-        let (from, to) = (BEGIN + SETTLING * DAY, BEGIN + (SETTLING + self.size.days) * DAY);
+        let (from, to) = (BEGIN, BEGIN + self.size.hours * HOUR);
         self.until(from, &new_rows, &reader).await;
         let before = reads(&reader);
         self.ends.clear();
-        let mut changes = Vec::new();
-        for day in 1..=self.size.days {
-            self.until(from + day * DAY, &new_rows, &reader).await;
-            // What happened on the day before yesterday can be seen by now, and is not forgotten yet.
-            changes.extend(self.events(from + (day - 2) * DAY, from + (day - 1) * DAY));
+        let (mut changes, mut heard) = (Vec::new(), from);
+        while self.time.now() < to {
+            self.until((self.time.now() + DAY).min(to), &new_rows, &reader).await;
+            // By now it can be seen and must have arrived; and it is not forgotten yet.
+            changes.extend(self.events(heard, self.time.now() - HOUR));
+            heard = self.time.now() - HOUR;
         }
         let mut after = reads(&reader);
         for (purpose, reads) in &before {
@@ -143,8 +148,7 @@ impl House {
         stop.store(true, Ordering::Relaxed);
         nudge.notify_one();
         agent.await.unwrap();
-        changes.retain(|(_, _, at)| *at >= from);
-        self.delays(&reader, (from, to - 2 * DAY), changes, (before, after, budget))
+        self.delays(&reader, (from, to), changes, (before, after, budget))
     }
 
     /// Looks at every pass until then.
@@ -208,8 +212,10 @@ impl House {
         };
         let mut told: Vec<i64> = changes.into_iter().filter_map(|(table, id, at)| after(table, id, at)).collect();
         let last = TABLES.len() - 1;
-        let made = self.direct.truth(TruthStream::StripeBalanceTransactions, from / 1000, to / 1000);
+        let made = self.direct.truth(TruthStream::StripeBalanceTransactions, from / 1000, (to - HOUR) / 1000);
         let mut untold: Vec<i64> = made.into_iter().filter_map(|one| after(last, one.id, one.at_ms)).collect();
+        // They are read once a day.
+        let to = to - DAY - HOUR;
         let sql = format!(
             "SELECT id, available_at FROM stripe_balance_transactions WHERE available_at >= {from} AND available_at < {to}
              AND available_at > created_at"
@@ -250,7 +256,7 @@ fn share(sorted: &[i64], part: f64) -> String {
 fn told(size: (u64, i64), days: &Days) {
     let planned = |one: Option<counterfoil::sync::Allowance>| one.map_or(0, |one| one.planned);
     println!(
-        "{} payments a month, {} days; planned {} and {} a month",
+        "{} payments a month, {} hours; planned {} and {} a month",
         size.0,
         size.1,
         planned(days.budget.upkeep),
@@ -273,17 +279,18 @@ fn the_budget_is_kept_and_changes_arrive_within_a_look_and_the_lag() {
     let size = Size {
         payments: number("PAYMENTS").unwrap_or(100),
         history: number("HISTORY").unwrap_or(30) as i64,
-        days: number("DAYS").unwrap_or(5) as i64,
+        settle: number("SETTLE").unwrap_or(12) as i64,
+        hours: number("HOURS").unwrap_or(60) as i64,
     };
-    let named = (size.payments, size.days);
+    let named = (size.payments, size.hours);
     let days = days(size);
     told(named, &days);
     assert_eq!(days.missed, 0, "changes that never arrived");
     assert!(!days.told.is_empty() && !days.untold.is_empty());
     let upkeep = days.budget.upkeep.unwrap();
     let used: i64 = days.reads.iter().filter(|(purpose, _)| *purpose != "backfill").map(|(_, reads)| reads).sum();
-    let may = upkeep.planned as i64 * (named.1 + 3) / 33;
-    assert!(used <= may, "{used} reads in {} days, {may} are planned", named.1);
+    let may = upkeep.planned as i64 * (named.1 + 72) / 24 / 33;
+    assert!(used <= may, "{used} reads in {} hours, {may} are planned", named.1);
     // Objects may show themselves ten minutes late, and a pass takes a while.
     let longest = days.gaps.last().copied().unwrap_or_default();
     let worst = days.told.last().copied().unwrap_or_default();
