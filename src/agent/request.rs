@@ -37,6 +37,8 @@ pub enum Request {
         /// A key that may do more than read is meant.
         full_access: bool,
     },
+    /// Requests a second of the connections that the provider slowed down.
+    Paces,
     /// What is sealed.
     ListKeys,
     /// What a key may read.
@@ -92,6 +94,7 @@ pub async fn perform(parts: &Parts, request: Request, tell: Tell<'_>) -> Result<
         Request::SetKey { connection, key, secret, full_access } => {
             keys::set(parts, &connection, &key, Secret::new(secret.into_bytes()), full_access).await
         }
+        Request::Paces => Ok(parts.paces()),
         Request::ListKeys => keys::list(parts).await,
         Request::TestKey { connection } => keys::test(parts, &connection).await,
         Request::RemoveKey { connection, key } => keys::remove(parts, &connection, &key).await,

@@ -3,6 +3,7 @@
 mod context;
 mod out;
 mod progress;
+mod reads;
 mod table;
 
 mod check;

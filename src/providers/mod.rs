@@ -28,12 +28,25 @@ pub struct Provider {
     pub one: fn(&Stream, &str) -> Ask,
     /// The request that finds one object in a list, for keys that may not read it by its id; made at this second, if known.
     pub find: Option<fn(&Stream, &str, Option<i64>) -> Ask>,
+    /// How many reads it grants, where it grants a number.
+    pub grant: Option<Grant>,
     /// Whether a refusal with this error code says that the object no longer exists.
     pub gone: fn(&str) -> bool,
     /// Decimals of a lower-case currency at this provider; `None` for a code that is none.
     pub exponent: fn(&str) -> Option<u8>,
     /// What a key tells by its form, or why it is refused.
     pub key: fn(&[u8]) -> Result<KeyForm>,
+}
+
+/// How many reads a provider grants an account over 30 days, whoever sends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The stream whose records are the payments.
+    pub payments: &'static str,
+    /// Reads for each payment.
+    pub per_payment: u64,
+    /// Reads in any case.
+    pub least: u64,
 }
 
 /// One kind of record.

@@ -2,7 +2,7 @@
 //! that was sent after the mark is in. Also what is done from time to time, tombstones, and the rows that a feed lets go.
 //! When to read, and how, is decided in `sync`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, params};
 
@@ -23,6 +23,15 @@ pub struct Change {
     pub changed_at: i64,
     /// What marked it.
     pub reason: String,
+}
+
+/// What was spent, and what reads are granted for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// Payments made since then.
+    pub payments: u64,
+    /// Midnight, purpose, requests; oldest first.
+    pub reads: Vec<(i64, String, u64)>,
 }
 
 /// What the records of a stream say of other objects: cells of its main table.
@@ -188,6 +197,20 @@ impl Store {
         self.connection.execute(sql, params![account, stream, kind, at]).doing("noting a round").map(|_| ())
     }
 
+    /// The tables of an account on whose rows marks stand.
+    pub fn marked(&self, account: i64) -> Result<BTreeSet<String>> {
+        let doing = "reading what changed";
+        let sql = "SELECT DISTINCT stream FROM changes WHERE account = ?1";
+        let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
+        let tables = statement.query_map(params![account], |row| row.get(0)).doing(doing)?;
+        tables.collect::<rusqlite::Result<_>>().doing(doing)
+    }
+
+    /// What was spent since a moment; `payments` names the table of payments and the column of their time.
+    pub fn spending(&self, account: i64, since: i64, payments: Option<(&str, &str)>) -> Result<Spending> {
+        spending(&self.connection, account, since, payments)
+    }
+
     /// Adds to the reads of a day.
     pub fn count_reads(&mut self, account: i64, day_at: i64, purpose: &str, reads: u64) -> Result<()> {
         let sql = "INSERT INTO reads (account, day_at, purpose, reads) VALUES (?1, ?2, ?3, ?4)
@@ -201,6 +224,25 @@ pub(super) fn round(connection: &rusqlite::Connection, account: i64, stream: &st
     let sql = "SELECT at FROM rounds WHERE account = ?1 AND stream = ?2 AND kind = ?3";
     let found = connection.query_row(sql, params![account, stream, kind], |row| row.get(0)).optional();
     found.doing("reading a round")
+}
+
+/// Requests of an account since a moment, and payments: the rows of a table by the column of their time.
+pub(super) fn spending(
+    connection: &rusqlite::Connection,
+    account: i64,
+    since: i64,
+    payments: Option<(&str, &str)>,
+) -> Result<Spending> {
+    let doing = "reading what was spent";
+    let sql = "SELECT day_at, purpose, reads FROM reads WHERE account = ?1 AND day_at > ?2 ORDER BY day_at, purpose";
+    let mut statement = connection.prepare_cached(sql).doing(doing)?;
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    let reads = statement.query_map(params![account, since], |row| Ok((row.get(0)?, row.get(1)?, count(row.get(2)?))));
+    let reads = reads.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)?;
+    let Some((table, column)) = payments else { return Ok(Spending { payments: 0, reads }) };
+    let sql = format!("SELECT count(*) FROM {table} WHERE account = ?1 AND {column} > ?2");
+    let payments = connection.query_row(&sql, params![account, since], |row| row.get(0)).doing(doing)?;
+    Ok(Spending { payments: count(payments), reads })
 }
 
 /// Since when what we hold of a stream may be old: the earliest change that is marked and not read yet.

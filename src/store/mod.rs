@@ -15,7 +15,7 @@ mod records;
 mod writer;
 
 pub use accounts::Account;
-pub use changes::{Change, Marks, Target};
+pub use changes::{Change, Marks, Spending, Target};
 pub use commit::{Commit, Committed, Upsert};
 pub use coverage::{Step, Window, WindowState};
 pub use fault::from_sqlite;

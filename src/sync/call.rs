@@ -61,6 +61,11 @@ impl Caller {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// Requests a second that are allowed now.
+    pub fn per_second(&self) -> f64 {
+        self.pacer.per_second()
+    }
+
     /// Whether there is a key to send.
     pub fn has_key(&self) -> Result<()> {
         self.keys.lend().map(|_| ())

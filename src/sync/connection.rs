@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::budget::{Budget, Left, MONTH_DAYS, Terms, budget};
 use super::call::Caller;
 use super::plan::{DAY_MS, Purpose};
 use super::progress::Progress;
@@ -47,8 +48,12 @@ pub struct Connection {
     pub lines: Vec<Arc<Line>>,
     /// What the pass has done.
     pub progress: Arc<Progress>,
+    /// What its budget hangs on.
+    pub terms: Terms,
     /// Requests that are sent and not yet noted in the store, by purpose.
     pub spent: Mutex<BTreeMap<Purpose, u64>>,
+    /// What the pass under way may still send.
+    pub left: Mutex<Left>,
     /// Numbers of reads taken from the store: the next one, and the end of those taken.
     pub reads: tokio::sync::Mutex<(i64, i64)>,
     /// One pass at a time: whoever asks for another waits for its turn.
@@ -88,7 +93,23 @@ impl Connection {
     /// Counts one request.
     pub(super) fn count(&self, line: &Line, purpose: Purpose) {
         *self.spent.lock().unwrap_or_else(PoisonError::into_inner).entry(purpose).or_default() += 1;
+        self.left().spend(purpose);
         self.progress.update(&line.name(self), |progress| progress.requests += 1);
+    }
+
+    pub(super) fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What may be spent now, and what follows from it.
+    pub async fn budget(&self) -> Result<Budget> {
+        let now = self.caller.provider_now().unwrap_or_else(|| self.clock.wall_ms());
+        let (account, payments) = (self.account, self.terms.payments());
+        let job = move |store: &mut crate::store::Store| {
+            let payments = payments.as_ref().map(|(table, column)| (table.as_str(), *column));
+            store.spending(account, now - MONTH_DAYS * DAY_MS, payments)
+        };
+        Ok(budget(&self.terms, &self.store.run(job).await?, now))
     }
 
     /// Notes the requests of this day that were counted since the last time.

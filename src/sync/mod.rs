@@ -1,6 +1,7 @@
 //! Which window of which stream is next; commits each page with its checkpoint; retries, pacing, progress. It knows no
 //! provider by name: ways of reading are a closed set, and everything else is the provider's data.
 
+mod budget;
 mod call;
 mod change;
 mod connection;
@@ -15,6 +16,7 @@ mod told;
 mod walk;
 mod work;
 
+pub use budget::{Allowance, Budget, Left, MONTH_DAYS, Terms, budget};
 pub use call::{Caller, Keys};
 pub use connection::{Connection, Line};
 pub use feed::FEED_GAP;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::budget::Left;
 use super::connection::{Connection, Line};
 use super::feed::{self, Heard};
 use super::plan::{Bounds, Plan, Purpose};
@@ -32,12 +33,15 @@ pub struct PassEnd {
     pub streams: Vec<StreamEnd>,
     /// It was asked to stop before its end.
     pub stopped: bool,
-    /// Its time was over before all of the past was read.
+    /// Some of the past is left to read.
     pub more: bool,
+    /// The reads that are planned for the past are used up: there is no use in going on at once.
+    pub held: bool,
 }
 
-/// Brings the streams (all, or those named) up to a horizon frozen at the start. Reading the past for the first time ends at
-/// `until`, by the monotonic clock, so that what is new is not kept waiting.
+/// Brings the streams (all, or those named) up to a horizon frozen at the start. Reading the past ends at `until`, by the
+/// monotonic clock, so that what is new is not kept waiting; and such a pass keeps to the budget. Without `until` a person
+/// asked for it: it goes on to the end, and what it sends is only counted.
 pub async fn pass(
     of: Arc<Connection>,
     only: Option<&[String]>,
@@ -59,6 +63,7 @@ pub async fn pass(
         of.note_reads().await?;
         return all_failed(&of, &lines, &met.unwrap_or_else(|| problem::SYNC_NO_TIME.plain())).await;
     };
+    let rest = plan_reads(&of, until).await?;
     let heard = feed::position(&of, now).await?;
     let (mut lanes, before) = (Vec::new(), of.progress.streams());
     for line in lines {
@@ -69,10 +74,12 @@ pub async fn pass(
     for purpose in [Purpose::Feed, Purpose::Poll, Purpose::Change, Purpose::Again, Purpose::Backfill] {
         match purpose {
             Purpose::Change => reread::changed(&work, now).await?,
+            Purpose::Backfill => past(&work).await?,
             purpose => work.run(purpose).await?,
         }
         if purpose == Purpose::Feed {
             feed::advance(&work, &heard).await?;
+            work.rest(rest).await?;
         }
         of.note_reads().await?;
     }
@@ -80,6 +87,29 @@ pub async fn pass(
         feed::close_gaps(&work, &heard).await?;
     }
     close(&work).await
+}
+
+/// Takes what may be spent now out of the store. Returns for how long a quiet list may rest.
+async fn plan_reads(of: &Connection, until: Option<Duration>) -> Result<Duration> {
+    if until.is_none() {
+        *of.left() = Left::default();
+        return Ok(Duration::ZERO);
+    }
+    let budget = of.budget().await?;
+    *of.left() = Left::of(&budget);
+    Ok(budget.rest)
+}
+
+/// Reads the past for as long as there are reads for it: the more payments are known, the more there are.
+async fn past(work: &Arc<Work>) -> Result<()> {
+    loop {
+        work.run(Purpose::Backfill).await?;
+        work.of.note_reads().await?;
+        plan_reads(&work.of, work.until).await?;
+        if !work.left(Purpose::Backfill) || !work.may_go_on(Purpose::Backfill) {
+            return Ok(());
+        }
+    }
 }
 
 /// Asks until an answer tells the provider's time; a stream whose answer is unusable does not stop the others. Returns the
@@ -133,14 +163,15 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64, heard: &Heard) ->
     of.progress.update(&line.name(of), |progress| {
         (progress.walked, progress.whole, progress.done) = (walked, whole, false);
     });
-    Ok(Lane { line, plan, run, busy: 0, problem: None, noted: false })
+    Ok(Lane { line, plan, run, busy: 0, problem: None, noted: false, rests: false })
 }
 
 /// Notes how the runs ended and clears what no longer stands.
 async fn close(work: &Work) -> Result<PassEnd> {
     let of = &work.of;
     let stopped = work.stop.load(Ordering::Relaxed);
-    let mut end = PassEnd { streams: Vec::new(), stopped, more: work.left(Purpose::Backfill) };
+    let (more, held) = (work.left(Purpose::Backfill), !of.left().allows(Purpose::Backfill));
+    let mut end = PassEnd { streams: Vec::new(), stopped, more, held };
     let lanes = std::mem::take(&mut *work.lanes());
     let mut ends = BTreeMap::new();
     for lane in &lanes {

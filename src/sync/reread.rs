@@ -55,7 +55,7 @@ async fn standing(work: &Work, lane: usize) -> Result<Vec<Change>> {
         if lane.problem.is_some() || lane.line.is_feed() {
             return Ok(Vec::new());
         }
-        (lane.line.clone(), !lane.plan.wants(Purpose::Backfill) && !lane.plan.wants(Purpose::Poll))
+        (lane.line.clone(), lane.plan.all_listed())
     };
     let (account, table, clock) = (work.of.account, line.table().to_owned(), line.stream.made);
     let changes = work.of.store.run(move |store| store.settle_changes(account, &table, clock)).await?;

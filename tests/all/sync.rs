@@ -1,5 +1,8 @@
 //! Passes of real connections over loopback against the sandbox: what its world holds is what the store holds.
 
+mod budget;
+mod pushback;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -50,7 +50,12 @@ async fn a_failing_disk(folder: &std::path::Path) {
     let overrides = Overrides { data_dir: Some(folder.to_owned()), ..Overrides::default() };
     let (paths, clock) = (Paths::here(&overrides).unwrap(), Arc::new(Steps(step.clone())));
     let config = Arc::new(crate::config::parse("", &paths.config_file).unwrap());
-    let seams = Seams { clock, entropy: Arc::new(SeededEntropy::new(1)), transport: None };
+    let seams = Seams {
+        clock,
+        entropy: Arc::new(SeededEntropy::new(1)),
+        transport: None,
+        writer: super::super::parts::Writer::default(),
+    };
     let parts = Arc::new(Parts::open(paths.clone(), config.clone(), seams).unwrap());
     let (watcher, _reloads) = Watcher::start(paths.config_file, config.hash, Arc::new(SystemClock::new()));
     let (send, mut heard) = tokio::sync::mpsc::unbounded_channel();

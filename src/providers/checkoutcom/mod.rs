@@ -18,6 +18,8 @@ pub static PROVIDER: Provider = Provider {
     page,
     one,
     find: Some(find),
+    // Only requests a second are limited.
+    grant: None,
     // A missing object has no documented body, and one of another entity looks the same.
     gone: |_| false,
     exponent,

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, Heard, KeyForm, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
+use super::{Ask, Grant, Heard, KeyForm, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
 
@@ -21,6 +21,8 @@ pub static PROVIDER: Provider = Provider {
     page,
     one,
     find: None,
+    // On average, over a rolling 30 days, for the whole account (Stripe's page on rate limits, 2026).
+    grant: Some(Grant { payments: "charges", per_payment: 500, least: 10_000 }),
     gone,
     exponent,
     key,

@@ -109,11 +109,32 @@ fn a_demand_is_met_by_walks_that_began_late_enough_and_spares_what_was_never_lis
         vec![window(day(2), day(5), day(7)), window(day(4), day(10), day(9)), window(day(4), day(10), day(8))];
     let mut plan = Plan::new(bounds, "d", windows, Some(day(90)));
     assert!(!plan.meets(&demand));
-    assert_eq!(plan.next(Purpose::Again), fresh(day(2), day(4)));
+    // Before day 2 nothing was ever listed; what is demanded is read with the past, and by its reads.
+    assert_eq!(plan.next(Purpose::Backfill), fresh(0, day(4)));
     assert_eq!(plan.next(Purpose::Again), None);
     plan.done((day(2), day(4)), day(9), (1, 0));
     assert!(plan.meets(&demand));
-    assert!(plan.wants(Purpose::Backfill), "what was never listed is the past, not a demand");
+}
+
+#[test]
+fn how_far_a_list_is_behind_is_told_by_what_is_new_and_not_by_the_past() {
+    assert_eq!(plan(10, vec![]).behind(), day(10), "nothing was listed yet");
+    assert_eq!(plan(10, vec![window(day(2), day(10), day(100))]).behind(), 0, "only the past is left");
+    let hole = vec![window(day(2), day(6), day(100)), window(day(7), day(10) - MINUTE, day(100))];
+    assert_eq!(plan(10, hole).behind(), day(4), "a hole is as far behind as it begins");
+}
+
+#[test]
+fn what_is_demanded_again_was_listed_all_the_same() {
+    let demand = Demand { span: (day(1), day(9)), since: day(9) };
+    let bounds = Bounds { demands: vec![demand], ..bounds(10) };
+    let mut listed = Plan::new(bounds, "d", vec![window(0, day(10), day(8))], None);
+    assert!(listed.all_listed() && listed.wants(Purpose::Backfill));
+    assert_eq!(run(&mut listed, day(10), 1, &[Purpose::Backfill]).len(), 3, "8 days: 1, 4 and 3");
+    let mut past = plan(10, vec![window(day(2), day(10), day(100))]);
+    assert!(!past.all_listed());
+    assert!(past.next(Purpose::Backfill).is_some() && past.next(Purpose::Backfill).is_some());
+    assert!(past.all_listed(), "it is out");
 }
 
 #[test]

@@ -95,7 +95,7 @@ pub(super) fn live(options: &Options) -> Lived {
 }
 
 /// In memory where the machine has such a folder: what is simulated is not the disk.
-fn folder() -> tempfile::TempDir {
+pub(super) fn folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
