@@ -3,6 +3,7 @@
 
 mod call;
 mod change;
+mod check;
 mod connection;
 mod feed;
 mod known;
@@ -16,9 +17,10 @@ mod walk;
 mod work;
 
 pub use call::{Caller, Keys};
+pub use check::Compared;
 pub use connection::{Connection, Line};
 pub use feed::FEED_GAP;
 pub use known::{Known, known};
-pub use pass::{PassEnd, StreamEnd, identify, pass, probe};
+pub use pass::{PassEnd, StreamEnd, Verified, identify, pass, probe, verify};
 pub use plan::{Bounds, Demand, Horizon, Purpose, SETTLE_MS, horizon, missing, proven};
 pub use progress::{Progress, StreamProgress};
