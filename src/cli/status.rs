@@ -10,6 +10,7 @@ use super::context::block_on;
 use super::{Context, table};
 use crate::agent::control::Client;
 use crate::agent::parts::{provider_of, reads};
+use crate::agent::verify::{COUNTED_MS, sample, sampled};
 use crate::config::{self, Config};
 use crate::problem::{self, Exit, Problem, Result};
 use crate::store::Reader;
@@ -56,6 +57,8 @@ struct Facts {
     refused: Option<Problem>,
     /// By connection: requests of the last 30 days.
     reads: Value,
+    /// By connection: what re-reads of the last 30 days found.
+    checks: Vec<Value>,
     /// Batches that wait to be sent, and that are held.
     outbox: Option<(i64, i64)>,
     store_bytes: u64,
@@ -75,12 +78,13 @@ fn gather(context: &Context) -> Result<Facts> {
     let streams = config.as_ref().map(|config| all(&reader, config)).transpose()?.unwrap_or_default();
     let sql = "SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1";
     let generation = table::objects(&reader.table(sql)?).get(0).cloned().unwrap_or_default();
-    let since = context.clock.wall_ms() - 30 * 86_400_000;
+    let since = context.clock.wall_ms() - COUNTED_MS;
     let sql = format!(
         "SELECT a.connection, sum(r.requests) AS reads FROM runs r JOIN accounts a USING (account)
          WHERE r.started_at >= {since} AND a.connection IS NOT NULL GROUP BY 1 ORDER BY 1"
     );
     let reads = table::objects(&reader.table(&sql)?);
+    let checks = config.as_ref().map(|config| checks(&reader, config, since)).transpose()?.unwrap_or_default();
     let store = paths.store(config.as_ref().and_then(|config| config.store.path.as_deref()));
     let size = |suffix: &str| {
         let mut path = store.clone().into_os_string();
@@ -94,6 +98,7 @@ fn gather(context: &Context) -> Result<Facts> {
         generation,
         refused,
         reads,
+        checks,
         outbox: super::egress::outbox(context, &reader)?.map(|outbox| outbox.waiting()).transpose()?,
         store_bytes: size(""),
         wal_bytes: size("-wal"),
@@ -111,6 +116,7 @@ fn once(context: &Context) -> Result<Exit> {
             "configuration": facts.generation,
             "configuration_problem": facts.refused.as_ref().map(crate::agent::request::words),
             "reads_30_days": facts.reads,
+            "checks_30_days": facts.checks,
             "outbox": facts.outbox.map(|(waiting, held)| json!({"waiting": waiting, "held": held})),
             "store_bytes": facts.store_bytes, "wal_bytes": facts.wal_bytes,
         }),
@@ -136,6 +142,13 @@ fn print(context: &Context, facts: &Facts) {
     }
     for one in facts.reads.as_array().into_iter().flatten() {
         say(format!("reads of the last 30 days: {} {}", one["connection"].as_str().unwrap_or_default(), one["reads"]));
+    }
+    for one in &facts.checks {
+        let (name, rate) = (one["connection"].as_str().unwrap_or_default(), super::verify::rate(one));
+        say(format!(
+            "compared again in 30 days: {name} {} rows, {} different; lost or wrong: {rate}",
+            one["compared"], one["different"]
+        ));
     }
     if let Some((waiting, held)) = facts.outbox {
         say(format!("outbox: {waiting} waiting, {held} held"));
@@ -199,6 +212,19 @@ pub(super) fn all(reader: &Reader, config: &Config) -> Result<Vec<One>> {
             let known = known(reader, account, provider, stream, wanted.start_ms())?;
             all.push(One { connection: connection.clone(), stream: stream.name.to_owned(), rows, rejected, known });
         }
+    }
+    Ok(all)
+}
+
+/// What the re-reads of each connection found since a moment.
+fn checks(reader: &Reader, config: &Config, since: i64) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    for account in reader.accounts()? {
+        let Some(name) = &account.connection else { continue };
+        let Some(wanted) = config.connections.get(name) else { continue };
+        let mut one = sample(sampled(reader, account.account, wanted, since)?);
+        one["connection"] = name.as_str().into();
+        all.push(one);
     }
     Ok(all)
 }

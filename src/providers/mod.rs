@@ -18,6 +18,8 @@ pub struct Provider {
     pub streams: &'static [Stream],
     /// What records of one stream say of another's.
     pub marks: &'static [Mark],
+    /// What must be held because a record that is held names it.
+    pub links: &'static [Link],
     /// Sent with every request.
     pub headers: &'static [(&'static str, &'static str)],
     /// The request for a position in a stream.
@@ -109,6 +111,19 @@ pub enum Of {
     Stream(&'static str),
     /// The one whose [`Stream::object`] stands in this column.
     Named(&'static str),
+}
+
+/// Records of one stream name objects of another: those that must have been listed are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The stream whose records name them.
+    pub stream: &'static str,
+    /// The column with the other object's id.
+    pub id: &'static str,
+    /// The stream that they are of.
+    pub of: &'static str,
+    /// Which records `t` name one that was made in the time `?2` to `?3`: a condition. Ids alone do not tell.
+    pub expected: &'static str,
 }
 
 /// An event feed is read again from the beginning when it was not heard for longer than this: a day less than is kept.

@@ -114,7 +114,7 @@ fn draw((from, to): Span, (rows, page): (i64, i64), count: u64, entropy: &dyn En
     let edge = |part: i64| (from_s + (i128::from(seconds) * i128::from(part) / i128::from(parts)) as i64) * 1000;
     let mut drawn: Vec<i64> = Vec::new();
     // Floyd's way of drawing different numbers: each set of them has the same chance.
-    for last in parts.saturating_sub(count as i64).max(0)..parts {
+    for last in parts.saturating_sub(i64::try_from(count).unwrap_or(i64::MAX)).max(0)..parts {
         let lot = entropy.below(last as u64 + 1) as i64;
         drawn.push(if drawn.contains(&lot) { last } else { lot });
     }
@@ -287,5 +287,57 @@ impl Word {
             }
         }
         Ok((certain, Vec::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SeededEntropy;
+
+    fn all(span: Span, rows: i64) -> Vec<Span> {
+        let mut all = draw(span, (rows, 100), u64::MAX >> 1, &SeededEntropy::new(1));
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn windows_hold_half_a_page_on_average_and_are_no_wider_than_can_be_listed() {
+        assert_eq!(all((0, 10 * DAY_MS), 10_000).len(), 200);
+        assert_eq!(all((0, 10 * DAY_MS), 10), [(0, 10 * DAY_MS)]);
+        assert!(all((0, 900 * DAY_MS), 10).iter().all(|(from, to)| to - from <= WIDEST));
+        assert_eq!(all((0, 5_000), 1_000_000).len(), 5, "a second at least");
+        assert_eq!(all((7_000, 7_000), 10), []);
+    }
+
+    #[test]
+    fn every_window_has_the_same_chance() {
+        let (entropy, mut times) = (SeededEntropy::new(7), std::collections::BTreeMap::new());
+        for _ in 0..20_000 {
+            for window in draw((0, 10 * DAY_MS), (500, 100), 3, &entropy) {
+                *times.entry(window).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(times.len(), 10);
+        // 6,000 expected; the standard deviation is 65.
+        assert!(times.values().all(|times| (5_700..6_300).contains(times)), "{times:?}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn windows_are_different_and_together_all_of_the_time(
+            from in -1_000_000i64..1_000_000, seconds in 1i64..40_000_000, rows in 0i64..20_000, seed: u64
+        ) {
+            let span = (from * 1000, (from + seconds) * 1000);
+            let whole = all(span, rows);
+            proptest::prop_assert_eq!((whole[0].0, whole[whole.len() - 1].1), span);
+            proptest::prop_assert!(whole.windows(2).all(|two| two[0].1 == two[1].0));
+            proptest::prop_assert!(whole.iter().all(|(from, to)| from < to && from % 1000 == 0));
+            let mut few = draw(span, (rows, 100), 3, &SeededEntropy::new(seed));
+            few.sort_unstable();
+            few.dedup();
+            proptest::prop_assert_eq!(few.len(), whole.len().min(3));
+            proptest::prop_assert!(few.iter().all(|window| whole.contains(window)));
+        }
     }
 }
