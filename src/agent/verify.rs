@@ -14,9 +14,6 @@ use crate::problem::Result;
 use crate::store::{Checked, REREAD, Reader};
 use crate::sync::{Connection, Verified, known, verify as reread};
 
-/// How far back results count.
-pub const COUNTED_MS: i64 = 30 * 86_400_000;
-
 /// Compares what is named, all connections at once.
 pub(super) async fn verify(parts: &Parts, targets: &[String], tell: Tell<'_>) -> Result<Value> {
     let wanted = resolve(parts, targets)?;
@@ -56,14 +53,13 @@ pub(super) async fn verify(parts: &Parts, targets: &[String], tell: Tell<'_>) ->
 
 fn connection_report(parts: &Parts, of: &Connection, ends: &[Verified], links: Vec<Value>) -> Result<Value> {
     let reader = Reader::open(&parts.store_path)?;
-    let now = of.caller.provider_now().unwrap_or_else(|| parts.seams.clock.wall_ms());
     let mut streams = Vec::new();
     for Verified { end, found } in ends {
         let table = format!("{}_{}", of.provider.name, end.stream);
         streams.push(json!({
             "stream": end.stream, "compared": found.compared, "different": found.different, "undecided": found.undecided,
             "problem": end.problem.as_ref().map(words),
-            "last_30_days": sample(reader.checked(of.account, &table, REREAD, now - COUNTED_MS)?),
+            "last_30_days": sample(reader.checked(of.account, &table, REREAD)?),
         }));
     }
     Ok(json!({"connection": of.name, "problem": null, "streams": streams, "links": links}))
@@ -72,14 +68,15 @@ fn connection_report(parts: &Parts, of: &Connection, ends: &[Verified], links: V
 /// What checks say together, as JSON: `rate` is an upper bound at 95 % while nothing differed.
 pub fn sample(checked: Checked) -> Value {
     let Checked { compared, different, checked_at } = checked;
-    json!({"compared": compared, "different": different, "rate": checked.rate(), "checked_at": checked_at})
+    let rate = checked.rate().map(|rate| (rate * 1e6).round() / 1e6);
+    json!({"compared": compared, "different": different, "rate": rate, "checked_at": checked_at})
 }
 
-/// What the re-reads since `since` say of all streams of a connection together.
-pub fn sampled(reader: &Reader, account: i64, settings: &Settings, since: i64) -> Result<Checked> {
+/// What the re-reads say of all streams of a connection together.
+pub fn sampled(reader: &Reader, account: i64, settings: &Settings) -> Result<Checked> {
     let provider = provider_of(settings)?;
     provider.streams.iter().filter(|stream| reads(settings, stream)).try_fold(Checked::default(), |all, stream| {
-        Ok(all.and(reader.checked(account, &provider.table(stream), REREAD, since)?))
+        Ok(all.and(reader.checked(account, &provider.table(stream), REREAD)?))
     })
 }
 

@@ -10,7 +10,7 @@ use super::context::block_on;
 use super::{Context, table};
 use crate::agent::control::Client;
 use crate::agent::parts::{provider_of, reads};
-use crate::agent::verify::{COUNTED_MS, sample, sampled};
+use crate::agent::verify::{sample, sampled};
 use crate::config::{self, Config};
 use crate::problem::{self, Exit, Problem, Result};
 use crate::store::Reader;
@@ -78,13 +78,13 @@ fn gather(context: &Context) -> Result<Facts> {
     let streams = config.as_ref().map(|config| all(&reader, config)).transpose()?.unwrap_or_default();
     let sql = "SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1";
     let generation = table::objects(&reader.table(sql)?).get(0).cloned().unwrap_or_default();
-    let since = context.clock.wall_ms() - COUNTED_MS;
+    let since = context.clock.wall_ms() - 30 * 86_400_000;
     let sql = format!(
         "SELECT a.connection, sum(r.requests) AS reads FROM runs r JOIN accounts a USING (account)
          WHERE r.started_at >= {since} AND a.connection IS NOT NULL GROUP BY 1 ORDER BY 1"
     );
     let reads = table::objects(&reader.table(&sql)?);
-    let checks = config.as_ref().map(|config| checks(&reader, config, since)).transpose()?.unwrap_or_default();
+    let checks = config.as_ref().map(|config| checks(&reader, config)).transpose()?.unwrap_or_default();
     let store = paths.store(config.as_ref().and_then(|config| config.store.path.as_deref()));
     let size = |suffix: &str| {
         let mut path = store.clone().into_os_string();
@@ -143,10 +143,10 @@ fn print(context: &Context, facts: &Facts) {
     for one in facts.reads.as_array().into_iter().flatten() {
         say(format!("reads of the last 30 days: {} {}", one["connection"].as_str().unwrap_or_default(), one["reads"]));
     }
-    for one in &facts.checks {
+    for one in facts.checks.iter().filter(|one| one["compared"] != 0) {
         let (name, rate) = (one["connection"].as_str().unwrap_or_default(), super::verify::rate(one));
         say(format!(
-            "compared again in 30 days: {name} {} rows, {} different; lost or wrong: {rate}",
+            "compared again in 30 days: {name} {} rows, {} of them different; lost or wrong: {rate}",
             one["compared"], one["different"]
         ));
     }
@@ -216,13 +216,13 @@ pub(super) fn all(reader: &Reader, config: &Config) -> Result<Vec<One>> {
     Ok(all)
 }
 
-/// What the re-reads of each connection found since a moment.
-fn checks(reader: &Reader, config: &Config, since: i64) -> Result<Vec<Value>> {
+/// What the re-reads of each connection found.
+fn checks(reader: &Reader, config: &Config) -> Result<Vec<Value>> {
     let mut all = Vec::new();
     for account in reader.accounts()? {
         let Some(name) = &account.connection else { continue };
         let Some(wanted) = config.connections.get(name) else { continue };
-        let mut one = sample(sampled(reader, account.account, wanted, since)?);
+        let mut one = sample(sampled(reader, account.account, wanted)?);
         one["connection"] = name.as_str().into();
         all.push(one);
     }

@@ -56,7 +56,7 @@ fn print(context: &Context, done: &Value) -> Exit {
         }
     }
     let columns =
-        ["connection", "stream", "compared", "different", "in 30 days", "different", "lost or wrong", "last at"];
+        ["connection", "stream", "compared", "different", "in 30 days", "differed", "lost or wrong", "last at"];
     context.out.line(table::aligned(&columns, &streams));
     if !links.is_empty() {
         let columns = ["connection", "stream", "names by", "compared", "not held"];

@@ -58,6 +58,10 @@ impl Checked {
         (self.compared > 0).then(|| (part as f64 / self.compared as f64).min(1.0))
     }
 
+    fn told(&self) -> String {
+        format!("{} of {} rows compared in 30 days", self.different, self.compared)
+    }
+
     /// Both together.
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -230,12 +234,11 @@ impl Store {
         &mut self,
         (account, table, clock): (i64, &str, &str),
         ids: &[String],
-        (now, wall): (i64, i64),
+        wall: i64,
     ) -> Result<()> {
         let doing = "telling a difference";
-        let checked = checked(&self.connection, account, table, REREAD, now - 30 * DAY_MS)?;
-        let detail = format!("{} of {} rows compared in 30 days", checked.different, checked.compared);
-        self.note_problem(Some(account), Some(table), &problem::SYNC_DIFFERENCE.with(detail), wall)?;
+        let told = checked(&self.connection, account, table, REREAD)?.told();
+        self.note_problem(Some(account), Some(table), &problem::SYNC_DIFFERENCE.with(told), wall)?;
         let sql = format!("SELECT {clock} FROM {table} WHERE account = ?1 AND id = ?2");
         let mut days = BTreeSet::new();
         for id in ids {
@@ -246,28 +249,27 @@ impl Store {
     }
 
     /// What differed no longer stands once as many rows as the check that found it compared were compared again and none of
-    /// them differed.
+    /// them differed; until then it says how it is now.
     pub fn settle_difference(&mut self, account: i64, stream: &str, wall: i64) -> Result<()> {
         let doing = "settling a difference";
-        let sql = "WITH c AS (SELECT * FROM checks WHERE account = ?1 AND stream = ?2 AND kind = ?3),
-            l AS (SELECT max(checked_at) AS at FROM c WHERE different > 0)
-            SELECT (SELECT coalesce(sum(compared), 0) FROM c, l WHERE checked_at > at)
-                >= coalesce((SELECT max(compared, 1) FROM c, l WHERE checked_at = at), 0)";
-        let over = self.connection.query_row(sql, params![account, stream, REREAD], |row| row.get(0));
-        if over.doing(doing)? {
-            let sql = "UPDATE problems SET cleared_at = ?4
-                WHERE account = ?1 AND stream = ?2 AND code = ?3 AND cleared_at IS NULL";
-            let row = params![account, stream, problem::SYNC_DIFFERENCE.code, wall];
-            self.connection.execute(sql, row).doing(doing)?;
-        }
-        Ok(())
+        let sql = "WITH c AS (SELECT rowid AS n, * FROM checks WHERE account = ?1 AND stream = ?2 AND kind = ?3),
+            l AS (SELECT max(n) AS last FROM c WHERE different > 0)
+            SELECT (SELECT coalesce(sum(compared), 0) FROM c, l WHERE n > last)
+                >= coalesce((SELECT max(compared, 1) FROM c, l WHERE n = last), 0)";
+        let over = self.connection.query_row(sql, params![account, stream, REREAD], |row| row.get::<_, bool>(0));
+        let over = over.doing(doing)?.then_some(wall);
+        let told = checked(&self.connection, account, stream, REREAD)?.told();
+        let sql = "UPDATE problems SET cleared_at = ?4, detail = ?5
+            WHERE account = ?1 AND stream = ?2 AND code = ?3 AND cleared_at IS NULL";
+        let row = params![account, stream, problem::SYNC_DIFFERENCE.code, over, told];
+        self.connection.execute(sql, row).doing(doing).map(|_| ())
     }
 }
 
 impl Reader {
-    /// What the checks of a kind since a moment (the provider's clock) say of a stream.
-    pub fn checked(&self, account: i64, stream: &str, kind: &str, since: i64) -> Result<Checked> {
-        checked(self.connection(), account, stream, kind, since)
+    /// What the checks of a kind say of a stream: those of the 30 days that end with the last one.
+    pub fn checked(&self, account: i64, stream: &str, kind: &str) -> Result<Checked> {
+        checked(self.connection(), account, stream, kind)
     }
 
     /// How many rows `t` of a table that meet `expected` (`?2` and `?3` are `span`) name an object in `column`, and how many
@@ -292,11 +294,12 @@ impl Reader {
     }
 }
 
-fn checked(connection: &rusqlite::Connection, account: i64, stream: &str, kind: &str, since: i64) -> Result<Checked> {
-    let sql = "SELECT coalesce(sum(compared), 0), coalesce(sum(different), 0), max(checked_at) FROM checks
-        WHERE account = ?1 AND stream = ?2 AND kind = ?3 AND checked_at >= ?4";
+fn checked(connection: &rusqlite::Connection, account: i64, stream: &str, kind: &str) -> Result<Checked> {
+    let sql = "WITH c AS (SELECT * FROM checks WHERE account = ?1 AND stream = ?2 AND kind = ?3)
+        SELECT coalesce(sum(compared), 0), coalesce(sum(different), 0), max(checked_at) FROM c
+        WHERE checked_at >= (SELECT max(checked_at) FROM c) - ?4";
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Checked { compared: row.get(0)?, different: row.get(1)?, checked_at: row.get(2)? })
     };
-    connection.query_row(sql, params![account, stream, kind, since], read).doing("reading checks")
+    connection.query_row(sql, params![account, stream, kind, 30 * DAY_MS], read).doing("reading checks")
 }

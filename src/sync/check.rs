@@ -145,7 +145,7 @@ async fn window(of: &Connection, line: &Line, span: Span, round: i64) -> Result<
             let (compared, different) = (found.compared, certain.len() as i64);
             store.note_check((account, &table), (REREAD, round), (compared, different))?;
             if different > 0 {
-                store.tell_difference((account, &table, clock), &certain, (round, wall))?;
+                store.tell_difference((account, &table, clock), &certain, wall)?;
             }
             Ok(Some(Compared { compared, different, undecided: open.len() as i64 }))
         };
@@ -213,7 +213,7 @@ async fn judge(work: &Work) -> Result<()> {
             }
             match unexplained.is_empty() {
                 true => Ok(()),
-                false => store.tell_difference((account, &table, clock), &unexplained, (heard, wall)),
+                false => store.tell_difference((account, &table, clock), &unexplained, wall),
             }
         };
         of.store.run(job).await?;

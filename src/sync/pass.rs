@@ -79,11 +79,10 @@ pub struct Verified {
 /// Compares windows of the streams (all, or those named), drawn by lot, with what the provider shows now.
 pub async fn verify(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<AtomicBool>) -> Result<Vec<Verified>> {
     let _turn = of.busy.lock().await;
-    let (work, mut found) = match begin(&of, only, stop, None).await? {
-        Begun::Ready(work, ..) => (work, BTreeMap::new()),
-        Begun::Over(end) => {
-            return Ok(end.streams.into_iter().map(|end| Verified { end, found: Compared::default() }).collect());
-        }
+    let (mut found, feed) = (BTreeMap::new(), of.provider.feed().map(|feed| feed.name));
+    let work = match begin(&of, only, stop, None).await? {
+        Begun::Ready(work, ..) => work,
+        Begun::Over(end) => return Ok(verified(end, feed, &found)),
     };
     let count = work.lanes().len();
     for lane in 0..count {
@@ -102,10 +101,13 @@ pub async fn verify(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atom
         }
     }
     of.note_reads().await?;
-    let streams = close(&work).await?.streams.into_iter();
-    let found = |end: StreamEnd| Verified { found: found.get(&*end.stream).copied().unwrap_or_default(), end };
-    let feed = of.provider.feed().map(|feed| feed.name);
-    Ok(streams.filter(|end| feed != Some(&end.stream)).map(found).collect())
+    Ok(verified(close(&work).await?, feed, &found))
+}
+
+/// The feed has no part in it: its rows are kept for some days only.
+fn verified(end: PassEnd, feed: Option<&str>, found: &BTreeMap<&str, Compared>) -> Vec<Verified> {
+    let streams = end.streams.into_iter().filter(|end| feed != Some(&*end.stream));
+    streams.map(|end| Verified { found: found.get(&*end.stream).copied().unwrap_or_default(), end }).collect()
 }
 
 /// What a beginning led to.
