@@ -47,7 +47,7 @@ CREATE TABLE changes (
 CREATE TABLE rounds (
   account INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
   stream  TEXT NOT NULL,    -- - | ops | the stream
-  kind    TEXT NOT NULL,    -- - | ops | feed (from where it must be heard), unsettled (their reading), check (random re-read)
+  kind    TEXT NOT NULL,    -- - | ops | feed (from where it must be heard), let_go (of old events), unsettled (their reading), check (random re-read), left (no longer read)
   at      INTEGER NOT NULL, -- - | time | when
   PRIMARY KEY (account, stream, kind)
 );
@@ -115,7 +115,7 @@ CREATE TABLE drift (
 CREATE TABLE checks (
   account    INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
   stream     TEXT NOT NULL,    -- - | ops | the stream
-  kind       TEXT NOT NULL,    -- - | ops | what was compared
+  kind       TEXT NOT NULL,    -- - | ops | what was compared: reread (with the provider), else the column whose objects must be held
   checked_at INTEGER NOT NULL, -- - | time | when
   compared   INTEGER NOT NULL, -- - | measure | things compared
   different  INTEGER NOT NULL  -- - | measure | things that differed

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::parts::{Parts, provider_of, reads};
 use super::request::{Tell, Wanted, progress, resolve, watched, words};
 use crate::config::Connection as Settings;
-use crate::problem::Result;
-use crate::store::{Checked, REREAD, Reader};
+use crate::problem::{self, Result};
+use crate::store::{Checked, REREAD, Reader, Store};
 use crate::sync::{Connection, Verified, known, verify as reread};
 
 /// Compares what is named, all connections at once.
@@ -80,34 +80,20 @@ pub fn sampled(reader: &Reader, account: i64, settings: &Settings) -> Result<Che
     })
 }
 
+/// By the naming stream and its column: compared, and not held.
+type Links = BTreeMap<(&'static str, &'static str), (i64, i64)>;
+
 /// Compares what records name with what is held, without any request; notes the results.
 async fn links(parts: &Parts, of: &Arc<Connection>, streams: &[String]) -> Result<Vec<Value>> {
     let settings = parts.wanted(&of.name)?;
     let (path, connection, streams) = (parts.store_path.clone(), of.clone(), streams.to_vec());
-    let compare = move || -> Result<BTreeMap<(&'static str, &'static str), (i64, i64)>> {
-        let (reader, provider) = (Reader::open(&path)?, connection.provider);
-        let mut results = BTreeMap::new();
-        for link in provider.links {
-            let named = provider.stream(link.of).filter(|stream| reads(&settings, stream));
-            let (Some(named), Some(naming)) = (named, provider.stream(link.stream)) else { continue };
-            let asked = streams.is_empty() || streams.iter().any(|stream| stream == link.stream);
-            if !asked || !reads(&settings, naming) {
-                continue;
-            }
-            let horizon = known(&reader, connection.account, provider, named, connection.start)?.horizon;
-            let (Some(from), Some(to)) = (horizon.listed_from, horizon.listed_to) else { continue };
-            let tables = (&*provider.table(naming), link.id, &*provider.table(named));
-            let counts = reader.unheld(connection.account, tables, link.expected, (from, to))?;
-            results.insert((link.stream, link.id), counts);
-        }
-        Ok(results)
-    };
     // Whole tables are gone through: not on the thread that serves everybody else.
-    let compared = tokio::task::spawn_blocking(compare).await;
-    let results = compared.unwrap_or_else(|_| Err(crate::problem::STORE_IO.with("a comparison ended early")))?;
+    let held = move || held(&Reader::open(&path)?, &connection, &settings, &streams);
+    let results = tokio::task::spawn_blocking(held).await;
+    let results = results.unwrap_or_else(|_| Err(problem::STORE_IO.with("a comparison ended early")))?;
     let (account, provider, noted) = (of.account, of.provider.name, results.clone());
     let at = of.caller.provider_now().unwrap_or_else(|| parts.seams.clock.wall_ms());
-    let note = move |store: &mut crate::store::Store| {
+    let note = move |store: &mut Store| {
         noted.iter().try_for_each(|((stream, id), counts)| {
             store.note_check((account, &format!("{provider}_{stream}")), (id, at), *counts)
         })
@@ -115,4 +101,19 @@ async fn links(parts: &Parts, of: &Arc<Connection>, streams: &[String]) -> Resul
     parts.store.run(note).await?;
     let report = |((stream, id), (compared, different)): ((&str, &str), (i64, i64))| json!({"stream": stream, "names": id, "compared": compared, "different": different});
     Ok(results.into_iter().map(report).collect())
+}
+
+/// What the streams (all, or those named) name, and whether it is held.
+fn held(reader: &Reader, of: &Connection, settings: &Settings, streams: &[String]) -> Result<Links> {
+    let (provider, mut links) = (of.provider, Links::new());
+    let read = |name: &str| provider.stream(name).filter(|stream| reads(settings, stream));
+    let asked = |name: &str| streams.is_empty() || streams.iter().any(|stream| stream == name);
+    for link in provider.links.iter().filter(|link| asked(link.stream)) {
+        let (Some(naming), Some(named)) = (read(link.stream), read(link.of)) else { continue };
+        let horizon = known(reader, of.account, provider, named, of.start)?.horizon;
+        let (Some(from), Some(to)) = (horizon.listed_from, horizon.listed_to) else { continue };
+        let tables = (&*provider.table(naming), link.id, &*provider.table(named));
+        links.insert((link.stream, link.id), reader.unheld(of.account, tables, link.expected, (from, to))?);
+    }
+    Ok(links)
 }

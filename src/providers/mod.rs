@@ -29,7 +29,7 @@ pub struct Provider {
     /// The request for one object by its id.
     pub one: fn(&Stream, &str) -> Ask,
     /// The request that finds one object in a list, for keys that may not read it by its id; made at this second, if known.
-    pub find: Option<fn(&Stream, &str, Option<i64>) -> Ask>,
+    pub find: Option<Find>,
     /// Whether a refusal with this error code says that the object no longer exists.
     pub gone: fn(&str) -> bool,
     /// Decimals of a lower-case currency at this provider; `None` for a code that is none.
@@ -37,6 +37,9 @@ pub struct Provider {
     /// What a key tells by its form, or why it is refused.
     pub key: fn(&[u8]) -> Result<KeyForm>,
 }
+
+/// Of a stream, an object's id and the second when it was made: the request that finds it.
+pub type Find = fn(&Stream, &str, Option<i64>) -> Ask;
 
 /// One kind of record.
 pub struct Stream {

@@ -84,7 +84,8 @@ impl Work {
     /// False once the pass is to stop, or the time for the past is over.
     pub(super) fn may_go_on(&self, purpose: Purpose) -> bool {
         let late = || self.until.is_some_and(|until| self.of.clock.mono() >= until);
-        !self.stop.load(Ordering::Relaxed) && !(purpose == Purpose::Backfill && late())
+        let over = purpose == Purpose::Backfill && late();
+        !over && !self.stop.load(Ordering::Relaxed)
     }
 
     /// The next window, of the least busy stream first.
