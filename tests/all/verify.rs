@@ -41,6 +41,7 @@ fn number(rig: &Rig, sql: &str) -> i64 {
 
 /// Something that happens to the file behind the agent's back.
 fn behind_its_back(rig: &Rig, sql: &str) {
+    #[allow(clippy::disallowed_methods)] // from outside, as nobody should
     let connection = rusqlite::Connection::open(&rig.parts.store_path).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();
     connection.execute_batch(sql).unwrap();
