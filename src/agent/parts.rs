@@ -181,8 +181,13 @@ impl Parts {
         let transport = self.transport(wanted)?;
         let (clock, entropy) = (self.seams.clock.clone(), self.seams.entropy.clone());
         let base_url = wanted.base_url.to_string().trim_end_matches('/').to_owned();
-        let caller =
-            Caller::new(provider, base_url, (transport, keys), (clock.clone(), entropy), wanted.requests_per_second);
+        let caller = Caller::new(
+            provider,
+            base_url,
+            (transport, keys),
+            (clock.clone(), entropy.clone()),
+            wanted.requests_per_second,
+        );
         Ok(Connection {
             name: name.to_owned(),
             account: account.account,
@@ -191,6 +196,7 @@ impl Parts {
             caller,
             store: self.store.clone(),
             clock,
+            entropy,
             lines: self.lines(wanted, provider, account)?,
             terms: terms(wanted)?,
             progress: Arc::new(Progress::default()),

@@ -12,6 +12,7 @@ use super::{Context, table};
 use crate::agent::control::Client;
 use crate::agent::parts::{provider_of, reads as reads_stream};
 use crate::agent::request::Request;
+use crate::agent::verify::{sample, sampled};
 use crate::config::{self, Config};
 use crate::problem::{self, Exit, Problem, Result};
 use crate::store::Reader;
@@ -57,6 +58,8 @@ struct Facts {
     generation: Value,
     refused: Option<Problem>,
     reads: Vec<Reads>,
+    /// By connection: what re-reads of the last 30 days found.
+    checks: Vec<Value>,
     /// Batches that wait to be sent, and that are held.
     outbox: Option<(i64, i64)>,
     store_bytes: u64,
@@ -79,6 +82,7 @@ fn gather(context: &Context) -> Result<Facts> {
     let said = paces.clone().unwrap_or_default();
     let reads =
         config.as_ref().map(|config| reads::all(context, &reader, config, &said)).transpose()?.unwrap_or_default();
+    let checks = config.as_ref().map(|config| checks(&reader, config)).transpose()?.unwrap_or_default();
     let store = paths.store(config.as_ref().and_then(|config| config.store.path.as_deref()));
     let size = |suffix: &str| {
         let mut path = store.clone().into_os_string();
@@ -92,6 +96,7 @@ fn gather(context: &Context) -> Result<Facts> {
         generation,
         refused,
         reads,
+        checks,
         outbox: super::egress::outbox(context, &reader)?.map(|outbox| outbox.waiting()).transpose()?,
         store_bytes: size(""),
         wal_bytes: size("-wal"),
@@ -116,6 +121,7 @@ fn once(context: &Context) -> Result<Exit> {
             "configuration": facts.generation,
             "configuration_problem": facts.refused.as_ref().map(crate::agent::request::words),
             "reads_30_days": facts.reads.iter().map(Reads::fact).collect::<Vec<_>>(),
+            "checks_30_days": facts.checks,
             "outbox": facts.outbox.map(|(waiting, held)| json!({"waiting": waiting, "held": held})),
             "store_bytes": facts.store_bytes, "wal_bytes": facts.wal_bytes,
         }),
@@ -140,6 +146,13 @@ fn print(context: &Context, facts: &Facts) {
         say("  the last good one stays in force".to_owned());
     }
     facts.reads.iter().flat_map(Reads::words).for_each(say);
+    for one in facts.checks.iter().filter(|one| one["compared"] != 0) {
+        let (name, rate) = (one["connection"].as_str().unwrap_or_default(), super::verify::rate(one));
+        say(format!(
+            "compared again in 30 days: {name} {} rows, {} of them different; lost or wrong: {rate}",
+            one["compared"], one["different"]
+        ));
+    }
     if let Some((waiting, held)) = facts.outbox {
         say(format!("outbox: {waiting} waiting, {held} held"));
     }
@@ -202,6 +215,19 @@ pub(super) fn all(reader: &Reader, config: &Config) -> Result<Vec<One>> {
             let known = known(reader, account, provider, stream, wanted.start_ms())?;
             all.push(One { connection: connection.clone(), stream: stream.name.to_owned(), rows, rejected, known });
         }
+    }
+    Ok(all)
+}
+
+/// What the re-reads of each connection found.
+fn checks(reader: &Reader, config: &Config) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    for account in reader.accounts()? {
+        let Some(name) = &account.connection else { continue };
+        let Some(wanted) = config.connections.get(name) else { continue };
+        let mut one = sample(sampled(reader, account.account, wanted)?);
+        one["connection"] = name.as_str().into();
+        all.push(one);
     }
     Ok(all)
 }

@@ -11,6 +11,8 @@ super::entries! {
         "The second is stated as a gap in `counterfoil gaps`. Reports of that day will close it.";
     SYNC_UNSEEN = "sync.unseen", Warning, Partly, "An object that another one names is shown to this key neither by its id nor by search",
         "It may belong to an entity that the key does not cover: give the connection a key that does, or ignore it.";
+    SYNC_DIFFERENCE = "sync.difference", Warning, Problem, "What the provider shows was not what the store held",
+        "What was found is stored and its days are listed again by themselves. This stands until as many rows were compared anew without a difference: `counterfoil verify` compares more at once. If it comes again, please tell us.";
     SYNC_OTHER_ACCOUNT = "sync.other_account", Error, Problem, "The key belongs to another account than the rows of this connection",
         "Nothing was changed. Make a new connection for that account, or set a key of the right one.";
     SYNC_NO_STREAM = "sync.no_stream", Error, Usage, "There is no such stream",

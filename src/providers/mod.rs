@@ -18,6 +18,8 @@ pub struct Provider {
     pub streams: &'static [Stream],
     /// What records of one stream say of another's.
     pub marks: &'static [Mark],
+    /// What must be held because a record that is held names it.
+    pub links: &'static [Link],
     /// Sent with every request.
     pub headers: &'static [(&'static str, &'static str)],
     /// The request for a position in a stream.
@@ -27,7 +29,7 @@ pub struct Provider {
     /// The request for one object by its id.
     pub one: fn(&Stream, &str) -> Ask,
     /// The request that finds one object in a list, for keys that may not read it by its id; made at this second, if known.
-    pub find: Option<fn(&Stream, &str, Option<i64>) -> Ask>,
+    pub find: Option<Find>,
     /// How many reads it grants, where it grants a number.
     pub grant: Option<Grant>,
     /// Whether a refusal with this error code says that the object no longer exists.
@@ -48,6 +50,9 @@ pub struct Grant {
     /// Reads in any case.
     pub least: u64,
 }
+
+/// Of a stream, an object's id and the second when it was made: the request that finds it.
+pub type Find = fn(&Stream, &str, Option<i64>) -> Ask;
 
 /// One kind of record.
 pub struct Stream {
@@ -122,6 +127,19 @@ pub enum Of {
     Stream(&'static str),
     /// The one whose [`Stream::object`] stands in this column.
     Named(&'static str),
+}
+
+/// Records of one stream name objects of another: those that must have been listed are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The stream whose records name them.
+    pub stream: &'static str,
+    /// The column with the other object's id.
+    pub id: &'static str,
+    /// The stream that they are of.
+    pub of: &'static str,
+    /// Which records `t` name one that was made in the time `?2` to `?3`: a condition. Ids alone do not tell.
+    pub expected: &'static str,
 }
 
 /// An event feed is read again from the beginning when it was not heard for longer than this: a day less than is kept.

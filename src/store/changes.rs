@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, params};
 
+use super::checks::BY_CHECK;
 use super::commit::{Bound, Commit, Upsert};
 use super::fault::Doing;
 use super::open::Store;
@@ -110,19 +111,23 @@ impl Store {
     }
 
     /// Lets go of the marks whose object was read after them, and returns those that stand, oldest objects first. `clock` is
-    /// the column of the time when an object was made.
+    /// the column of the time when an object was made. The mark of a check stands until it is judged, and asks for one read.
     pub fn settle_changes(&mut self, account: i64, table: &str, clock: &str) -> Result<Vec<Change>> {
         let doing = "settling what changed";
         let read = format!("SELECT read_seq FROM {table} t WHERE t.account = ?1 AND t.id = changes.id");
-        let sql = format!("DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND marked_seq < ({read})");
-        self.connection.prepare_cached(&sql).and_then(|mut s| s.execute(params![account, table])).doing(doing)?;
+        let sql = format!(
+            "DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND reason <> ?3 AND marked_seq < ({read})"
+        );
+        let row = params![account, table, BY_CHECK];
+        self.connection.prepare_cached(&sql).and_then(|mut s| s.execute(row)).doing(doing)?;
         let sql = format!(
             "SELECT c.id, t.{clock}, c.changed_at, c.reason FROM changes c
              LEFT JOIN {table} t ON t.account = c.account AND t.id = c.id
-             WHERE c.account = ?1 AND c.stream = ?2 ORDER BY t.{clock}, c.id"
+             WHERE c.account = ?1 AND c.stream = ?2 AND NOT (c.reason = ?3 AND c.marked_seq < coalesce(t.read_seq, 0))
+             ORDER BY t.{clock}, c.id"
         );
         let mut statement = self.connection.prepare_cached(&sql).doing(doing)?;
-        let changes = statement.query_map(params![account, table], |row| {
+        let changes = statement.query_map(row, |row| {
             Ok(Change { id: row.get(0)?, made_at: row.get(1)?, changed_at: row.get(2)?, reason: row.get(3)? })
         });
         changes.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
@@ -150,8 +155,10 @@ impl Store {
 
     /// Lets go of one mark, because a read sent as `read_seq` answered all that can be answered about the object.
     pub fn forget_change(&mut self, account: i64, table: &str, id: &str, read_seq: i64) -> Result<()> {
-        let sql = "DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND id = ?3 AND marked_seq < ?4";
-        self.connection.execute(sql, params![account, table, id, read_seq]).doing("settling what changed").map(|_| ())
+        let sql = "DELETE FROM changes
+            WHERE account = ?1 AND stream = ?2 AND id = ?3 AND marked_seq < ?4 AND reason <> ?5";
+        let row = params![account, table, id, read_seq, BY_CHECK];
+        self.connection.execute(sql, row).doing("settling what changed").map(|_| ())
     }
 
     /// The provider says that an object is gone: its row stays, with the moment, unless a later read showed it.

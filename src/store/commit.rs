@@ -27,16 +27,16 @@ pub struct Upsert {
     pub marks: Option<Marks>,
     /// The cell of the main table's id.
     pub(super) id: Option<usize>,
-    tables: Vec<Target>,
+    pub(super) tables: Vec<Target>,
 }
 
 #[derive(Debug)]
-struct Target {
-    name: String,
+pub(super) struct Target {
+    pub(super) name: String,
     /// The column behind each cell.
-    columns: Vec<String>,
+    pub(super) columns: Vec<String>,
     /// Key columns other than the account.
-    key: Vec<String>,
+    pub(super) key: Vec<String>,
     /// Children keyed by their parent and their position: the cell of the parent's id in the parent's rows.
     parent_id: Option<usize>,
 }
@@ -242,7 +242,7 @@ fn bind_row(statement: &mut CachedStatement<'_>, commit: &Commit, cells: &[Cell]
 }
 
 /// Which columns a row has, a bit each.
-fn presence(cells: &[Cell]) -> u128 {
+pub(super) fn presence(cells: &[Cell]) -> u128 {
     cells.iter().enumerate().fold(0, |bits, (at, cell)| if *cell == Cell::Absent { bits } else { bits | 1 << at })
 }
 

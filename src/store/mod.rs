@@ -3,6 +3,7 @@
 
 mod accounts;
 mod changes;
+mod checks;
 mod commit;
 mod coverage;
 mod fault;
@@ -16,6 +17,7 @@ mod writer;
 
 pub use accounts::Account;
 pub use changes::{Change, Marks, Spending, Target};
+pub use checks::{Checked, Found, REREAD};
 pub use commit::{Commit, Committed, Upsert};
 pub use coverage::{Step, Window, WindowState};
 pub use fault::from_sqlite;

@@ -9,6 +9,7 @@ use super::call::Caller;
 use super::plan::{DAY_MS, Purpose};
 use super::progress::Progress;
 use crate::clock::Clock;
+use crate::entropy::Entropy;
 use crate::problem::{Problem, Result};
 use crate::providers::{Provider, Stream};
 use crate::store::{StoreHandle, Upsert};
@@ -44,6 +45,8 @@ pub struct Connection {
     pub store: StoreHandle,
     /// Wall time for what is noted.
     pub clock: Arc<dyn Clock>,
+    /// Draws what is compared.
+    pub entropy: Arc<dyn Entropy>,
     /// The streams.
     pub lines: Vec<Arc<Line>>,
     /// What the pass has done.

@@ -4,6 +4,7 @@
 mod budget;
 mod call;
 mod change;
+mod check;
 mod connection;
 mod feed;
 mod known;
@@ -18,9 +19,10 @@ mod work;
 
 pub use budget::{Allowance, Budget, Left, MONTH_DAYS, Terms, budget};
 pub use call::{Caller, Keys};
+pub use check::Compared;
 pub use connection::{Connection, Line};
 pub use feed::FEED_GAP;
 pub use known::{Known, known};
-pub use pass::{PassEnd, StreamEnd, identify, pass, probe};
+pub use pass::{PassEnd, StreamEnd, Verified, identify, pass, probe, verify};
 pub use plan::{Bounds, Demand, Horizon, Purpose, SETTLE_MS, horizon, missing, proven};
 pub use progress::{Progress, StreamProgress};

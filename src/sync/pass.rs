@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::budget::Left;
+use super::check::{self, Compared};
 use super::connection::{Connection, Line};
 use super::feed::{self, Heard};
 use super::plan::{Bounds, Plan, Purpose};
@@ -49,32 +50,16 @@ pub async fn pass(
     until: Option<Duration>,
 ) -> Result<PassEnd> {
     let _turn = of.busy.lock().await;
-    let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
-    let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
-    if lines.is_empty() {
-        return Ok(PassEnd::default());
-    }
-    // Without a key there is nothing to ask, stream by stream, for.
-    if let Err(problem) = of.caller.has_key() {
-        return all_failed(&of, &lines, &problem).await;
-    }
-    let met = learn_time(&of, &lines).await;
-    let Some(now) = of.caller.provider_now() else {
-        of.note_reads().await?;
-        return all_failed(&of, &lines, &met.unwrap_or_else(|| problem::SYNC_NO_TIME.plain())).await;
+    let (work, heard, now) = match begin(&of, only, stop, until).await? {
+        Begun::Ready(work, heard, now) => (work, heard, now),
+        Begun::Over(end) => return Ok(end),
     };
     let rest = plan_reads(&of, until).await?;
-    let heard = feed::position(&of, now).await?;
-    let (mut lanes, before) = (Vec::new(), of.progress.streams());
-    for line in lines {
-        lanes.push(open_lane(&of, line, now, &heard).await?);
-    }
-    let began = of.read_seq().await?;
-    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, began, before });
-    for purpose in [Purpose::Feed, Purpose::Poll, Purpose::Change, Purpose::Again, Purpose::Backfill] {
+    for purpose in [Purpose::Feed, Purpose::Poll, Purpose::Change, Purpose::Again, Purpose::Backfill, Purpose::Check] {
         match purpose {
             Purpose::Change => reread::changed(&work, now).await?,
             Purpose::Backfill => past(&work).await?,
+            Purpose::Check => check::daily(&work, now).await?,
             purpose => work.run(purpose).await?,
         }
         if purpose == Purpose::Feed {
@@ -110,6 +95,87 @@ async fn past(work: &Arc<Work>) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// How comparing one stream ended.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// How the stream ended.
+    pub end: StreamEnd,
+    /// What was found.
+    pub found: Compared,
+}
+
+/// Compares windows of the streams (all, or those named), drawn by lot, with what the provider shows now.
+pub async fn verify(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<AtomicBool>) -> Result<Vec<Verified>> {
+    let _turn = of.busy.lock().await;
+    let (mut found, feed) = (BTreeMap::new(), of.provider.feed().map(|feed| feed.name));
+    let work = match begin(&of, only, stop, None).await? {
+        Begun::Ready(work, ..) => work,
+        Begun::Over(end) => return Ok(verified(end, feed, &found)),
+    };
+    let count = work.lanes().len();
+    for lane in 0..count {
+        let line = work.lanes()[lane].line.clone();
+        // That old windows can be read does not clear what stops the new ones.
+        work.lanes()[lane].noted = true;
+        if line.is_feed() {
+            continue;
+        }
+        match check::reread(&work, &line, check::ASKED).await {
+            Ok(compared) => drop(found.insert(line.stream.name, compared)),
+            Err(problem) => {
+                work.lanes()[lane].problem.get_or_insert(problem.clone());
+                work.failed(&line, problem).await?;
+            }
+        }
+    }
+    of.note_reads().await?;
+    Ok(verified(close(&work).await?, feed, &found))
+}
+
+/// The feed has no part in it: its rows are kept for some days only.
+fn verified(end: PassEnd, feed: Option<&str>, found: &BTreeMap<&str, Compared>) -> Vec<Verified> {
+    let streams = end.streams.into_iter().filter(|end| feed != Some(&*end.stream));
+    streams.map(|end| Verified { found: found.get(&*end.stream).copied().unwrap_or_default(), end }).collect()
+}
+
+/// What a beginning led to.
+enum Begun {
+    /// There is work, with what is known of the feed, at this time of the provider.
+    Ready(Arc<Work>, Heard, i64),
+    /// There is nothing that can be done.
+    Over(PassEnd),
+}
+
+async fn begin(
+    of: &Arc<Connection>,
+    only: Option<&[String]>,
+    stop: Arc<AtomicBool>,
+    until: Option<Duration>,
+) -> Result<Begun> {
+    let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
+    let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
+    if lines.is_empty() {
+        return Ok(Begun::Over(PassEnd::default()));
+    }
+    // Without a key there is nothing to ask, stream by stream, for.
+    if let Err(problem) = of.caller.has_key() {
+        return all_failed(of, &lines, &problem).await.map(Begun::Over);
+    }
+    let met = learn_time(of, &lines).await;
+    let Some(now) = of.caller.provider_now() else {
+        of.note_reads().await?;
+        return all_failed(of, &lines, &met.unwrap_or_else(|| problem::SYNC_NO_TIME.plain())).await.map(Begun::Over);
+    };
+    let heard = feed::position(of, now).await?;
+    let (mut lanes, before) = (Vec::new(), of.progress.streams());
+    for line in lines {
+        lanes.push(open_lane(of, line, now, &heard).await?);
+    }
+    let began = of.read_seq().await?;
+    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, began, before });
+    Ok(Begun::Ready(work, heard, now))
 }
 
 /// Asks until an answer tells the provider's time; a stream whose answer is unusable does not stop the others. Returns the

@@ -157,7 +157,12 @@ async fn full_second(of: &Connection, line: &Line, page: Page, seq: i64, open: &
 }
 
 /// Reads one page: the number of the read is taken before the request is sent.
-async fn read(of: &Connection, line: &Line, at: &Position, purpose: Purpose) -> std::result::Result<(Page, i64), Stop> {
+pub(super) async fn read(
+    of: &Connection,
+    line: &Line,
+    at: &Position,
+    purpose: Purpose,
+) -> std::result::Result<(Page, i64), Stop> {
     let seq = of.read_seq().await?;
     let ask = (of.provider.request)(line.stream, at);
     let answer = of.caller.call(&ask, || of.count(line, purpose)).await?;
@@ -171,19 +176,30 @@ async fn restart(of: &Connection, line: &Line, window: i64) -> Result<()> {
     of.store.run(move |store| store.restart_window(window, now, &declaration)).await
 }
 
-/// Stores a page that was read as number `seq`, from `source`, with what it proves.
-pub(super) async fn commit(
+/// A page that was read as number `read_seq`, from `source`, ready to be stored with what it proves.
+pub(super) async fn prepare(
     of: &Connection,
     line: &Line,
     page: Page,
     (read_seq, source): (i64, &'static str),
     step: Step,
-) -> Result<Committed> {
-    let bytes = page.bytes() as u64;
+) -> Result<Commit> {
     let upsert = line.upsert.clone();
     // Marks are numbered now: what is read from here on was asked for after the page had said what changed.
     let mark_seq = if upsert.marks.is_some() { of.read_seq().await? } else { 0 };
-    let mut commit = Commit { upsert, page, read_seq, mark_seq, read_at: of.clock.wall_ms(), source, step };
+    Ok(Commit { upsert, page, read_seq, mark_seq, read_at: of.clock.wall_ms(), source, step })
+}
+
+/// Stores a page, with the number of its read and where it came from, and what it proves.
+pub(super) async fn commit(
+    of: &Connection,
+    line: &Line,
+    page: Page,
+    read: (i64, &'static str),
+    step: Step,
+) -> Result<Committed> {
+    let bytes = page.bytes() as u64;
+    let mut commit = prepare(of, line, page, read, step).await?;
     if planted("ack_before_commit") {
         acknowledge_first(of, &mut commit).await?;
     }
@@ -207,7 +223,7 @@ async fn acknowledge_first(of: &Connection, commit: &mut Commit) -> Result<()> {
 }
 
 /// Every record lies within these seconds: anything else is not what was asked for.
-fn inside(line: &Line, page: &Page, (from_s, to_s): (i64, i64)) -> Result<()> {
+pub(super) fn inside(line: &Line, page: &Page, (from_s, to_s): (i64, i64)) -> Result<()> {
     let rows = &page.tables[0];
     let times = (0..rows.len()).map(|row| page.value(rows.row(row)[line.clock_cell]));
     let outside = |time: Value<'_>| matches!(time, Value::Int(time) if time < from_s * 1000 || time > to_s * 1000);
@@ -216,7 +232,7 @@ fn inside(line: &Line, page: &Page, (from_s, to_s): (i64, i64)) -> Result<()> {
 
 /// A list is newest first and within its window; anything else is not the list that was asked for. Returns the oldest time
 /// seen, below which the next page must begin.
-fn in_order(line: &Line, page: &Page, at: &Position, mut below: i64) -> Result<i64> {
+pub(super) fn in_order(line: &Line, page: &Page, at: &Position, mut below: i64) -> Result<i64> {
     let rows = &page.tables[0];
     for row in 0..rows.len() {
         let Value::Int(time) = page.value(rows.row(row)[line.clock_cell]) else { continue };
@@ -231,6 +247,6 @@ fn in_order(line: &Line, page: &Page, at: &Position, mut below: i64) -> Result<i
     Ok(below)
 }
 
-fn contradiction(why: &str) -> Problem {
+pub(super) fn contradiction(why: &str) -> Problem {
     problem::SYNC_CONTRADICTION.with(why)
 }

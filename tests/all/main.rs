@@ -22,3 +22,4 @@ mod stream;
 mod sync;
 mod twin;
 mod vault;
+mod verify;

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, Grant, Heard, KeyForm, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
+use super::{Ask, Grant, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
 
@@ -16,6 +16,7 @@ pub static PROVIDER: Provider = Provider {
     name: "stripe",
     streams: STREAMS,
     marks: MARKS,
+    links: LINKS,
     headers: &[("stripe-version", API_VERSION)],
     request,
     page,
@@ -111,6 +112,22 @@ static MARKS: &[Mark] = &[
     Mark { stream: "events", id: "object_id", of: Of::Named("object") },
     Mark { stream: "events", id: "charge_id", of: Of::Stream("charges") },
     Mark { stream: "events", id: "latest_charge_id", of: Of::Stream("charges") },
+];
+
+/// A charge is made after its intent, and before what is done with it.
+const AFTER_ITS_INTENT: &str = "t.created_at < ?3 AND EXISTS (SELECT 1 FROM stripe_payment_intents i
+    WHERE i.account = t.account AND i.id = t.payment_intent_id AND i.created_at >= ?2)";
+
+/// A charge reaches the balance when it is captured: within 30 days, where the card's network allows the longest.
+static LINKS: &[Link] = &[
+    Link {
+        stream: "charges",
+        id: "balance_transaction_id",
+        of: "balance_transactions",
+        expected: "t.created_at >= ?2 AND t.created_at < ?3 - 2678400000",
+    },
+    Link { stream: "refunds", id: "charge_id", of: "charges", expected: AFTER_ITS_INTENT },
+    Link { stream: "disputes", id: "charge_id", of: "charges", expected: AFTER_ITS_INTENT },
 ];
 
 fn request(stream: &Stream, at: &Position) -> Ask {
