@@ -27,7 +27,7 @@ pub struct Provider {
     /// The request for one object by its id.
     pub one: fn(&Stream, &str) -> Ask,
     /// The request that finds one object in a list, for keys that may not read it by its id; made at this second, if known.
-    pub find: Option<fn(&Stream, &str, Option<i64>) -> Ask>,
+    pub find: Option<Find>,
     /// How many reads it grants, where it grants a number.
     pub grant: Option<Grant>,
     /// Whether a refusal with this error code says that the object no longer exists.
@@ -37,6 +37,9 @@ pub struct Provider {
     /// What a key tells by its form, or why it is refused.
     pub key: fn(&[u8]) -> Result<KeyForm>,
 }
+
+/// A request that finds an object of a stream, by its id and the second when it was made, if known.
+pub type Find = fn(&Stream, &str, Option<i64>) -> Ask;
 
 /// How many reads a provider grants an account over 30 days, whoever sends them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
