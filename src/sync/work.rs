@@ -88,9 +88,8 @@ impl Work {
     /// False once the pass is to stop, the time for the past is over, or the reads for this purpose are used up.
     pub(super) fn may_go_on(&self, purpose: Purpose) -> bool {
         let late = || self.until.is_some_and(|until| self.of.clock.mono() >= until);
-        !self.stop.load(Ordering::Relaxed)
-            && !(purpose == Purpose::Backfill && late())
-            && self.of.left().allows(purpose)
+        let over = self.stop.load(Ordering::Relaxed) || (purpose == Purpose::Backfill && late());
+        !over && self.of.left().allows(purpose)
     }
 
     /// Lets the lists rest that were listed less than `rest` ago and of which the feed, heard whole, says nothing new. What
