@@ -54,9 +54,6 @@ pub struct Grant {
     pub least: u64,
 }
 
-/// Of a stream, an object's id and the second when it was made: the request that finds it.
-pub type Find = fn(&Stream, &str, Option<i64>) -> Ask;
-
 /// One kind of record.
 pub struct Stream {
     /// Its name: the table without the provider.

@@ -12,6 +12,7 @@ use super::fault::Doing;
 use super::open::Store;
 use crate::problem::Result;
 use crate::stream::Value;
+use crate::testpoint::planted;
 
 /// An object that is to be read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,9 +116,9 @@ impl Store {
     pub fn settle_changes(&mut self, account: i64, table: &str, clock: &str) -> Result<Vec<Change>> {
         let doing = "settling what changed";
         let read = format!("SELECT read_seq FROM {table} t WHERE t.account = ?1 AND t.id = changes.id");
-        let sql = format!(
-            "DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND reason <> ?3 AND marked_seq < ({read})"
-        );
+        let after = if planted("marks_settled_unread") { "0" } else { "marked_seq" };
+        let sql =
+            format!("DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND reason <> ?3 AND {after} < ({read})");
         let row = params![account, table, BY_CHECK];
         self.connection.prepare_cached(&sql).and_then(|mut s| s.execute(row)).doing(doing)?;
         let sql = format!(

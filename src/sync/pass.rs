@@ -218,11 +218,16 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64, heard: &Heard) ->
             Ok((windows, store.begin_run(account, &table, wall)?))
         })
         .await?;
-    let horizon = (now - line.stream.lag_s * 1000).div_euclid(1000) * 1000;
-    let overlap = if planted("no_overlap") { 0 } else { line.stream.overlap_s * 1000 };
-    let start = if line.is_feed() { heard.from } else { of.start };
+    let feed = line.is_feed();
+    let at_once = planted("no_lag") || (feed && planted("feed_without_lag"));
+    let lag = if at_once { 0 } else { line.stream.lag_s * 1000 };
+    let horizon = (now - lag).div_euclid(1000) * 1000;
+    let forward = planted("no_overlap") || (feed && planted("feed_without_overlap"));
+    let overlap = if forward { 0 } else { lag + line.stream.overlap_s * 1000 };
+    let start = if feed { heard.from } else { of.start };
     let demands = heard.demands(line.stream);
-    let bounds = Bounds { start, horizon, overlap, rungs: line.stream.rungs, demands };
+    let rungs: &[i64] = if planted("days_listed_once") { &[] } else { line.stream.rungs };
+    let bounds = Bounds { start, horizon, overlap, rungs, demands };
     let size = Some(line.size.load(Ordering::Relaxed)).filter(|size| *size > 0);
     let plan = Plan::new(bounds, &line.upsert.declaration, windows, size);
     let (walked, whole) = plan.share();
@@ -246,7 +251,7 @@ async fn close(work: &Work) -> Result<PassEnd> {
         let done = of.progress.since(&name, &work.before);
         let code = lane.problem.as_ref().map(Problem::code);
         let (requests, pages, rows, bytes) = (done.requests, done.pages, done.rows, done.bytes);
-        let clear = code.is_none() && !lane.noted && !stopped;
+        let clear = code.is_none() && !lane.noted && !stopped && !planted("problem_never_clears");
         ends.insert(lane.run, (lane.line.table().to_owned(), clear, RunEnd { code, requests, pages, rows, bytes }));
         end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.problem.clone() });
     }

@@ -22,7 +22,7 @@ pub struct Bounds {
     pub start: i64,
     /// The provider's time minus the stream's lag: no window reaches beyond.
     pub horizon: i64,
-    /// A pass begins this much before the end of the last one.
+    /// What was made this long before a walk began, or longer, has shown itself to it; what is younger is listed once more.
     pub overlap: i64,
     /// Each day is listed again when this many days have passed since its end.
     pub rungs: &'static [i64],
@@ -116,7 +116,7 @@ pub(super) struct Plan {
     /// Spans handed out in this pass.
     out: Vec<Span>,
     resumed: Vec<i64>,
-    /// Just before where an earlier pass ended: what became visible late lies there.
+    /// Listed, but so soon that something may have shown itself later: as a rule the time just before the last pass ended.
     late: Vec<Span>,
     /// The width of the next window.
     pub(super) size: i64,
@@ -127,9 +127,9 @@ impl Plan {
         let size = size.unwrap_or(FIRST_SIZE);
         let (declaration, out, resumed, late) = (declaration.to_owned(), Vec::new(), Vec::new(), Vec::new());
         let mut plan = Self { bounds, declaration, windows, out, resumed, late, size };
-        let Bounds { start, overlap, .. } = plan.bounds;
-        let ends = plan.missing().into_iter().map(|(from, _)| from).filter(|from| *from > start);
-        plan.late = ends.map(|end| ((end - overlap).max(start), end)).collect();
+        let Bounds { start, horizon, overlap, .. } = plan.bounds;
+        let enough = plan.complete().map(|window| settled_part(window, overlap));
+        plan.late = uncovered((start, horizon), enough.chain(plan.missing()));
         plan
     }
 

@@ -5,11 +5,12 @@ use super::call::{Stop, malformed};
 use super::connection::{Connection, Line};
 use super::plan::Purpose;
 use super::span::Span;
+use crate::http::Failure;
 use crate::problem::{self, Problem, Result};
 use crate::providers::{Position, Turn, Way};
 use crate::store::{Commit, Committed, Step};
 use crate::stream::{Page, Value};
-use crate::testpoint::{kill_point, planted};
+use crate::testpoint::{kill_point, page_limit, planted};
 
 /// A window where this many records are expected is believed to be empty only when it shows itself so twice.
 const BUSY: f64 = 10.0;
@@ -63,7 +64,12 @@ async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) ->
     let mut cursor = open.cursor.clone();
     let (mut below, mut restarted, mut doubted) = (i64::MAX, false, false);
     loop {
-        let at = Position { from_s: open.from_s, to_s: open.to_s, cursor: cursor.clone(), limit: line.stream.limit };
+        let at = Position {
+            from_s: open.from_s,
+            to_s: open.to_s,
+            cursor: cursor.clone(),
+            limit: page_limit(line.stream.limit),
+        };
         let (page, seq) = match read(of, line, &at, open.purpose).await {
             Ok(read) => read,
             // The object that the cursor names may be gone: the window is walked again from its beginning.
@@ -82,6 +88,12 @@ async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) ->
         }
         let step = match turn {
             Turn::Done => last(open),
+            Turn::More(next) if planted("first_page_is_all") => {
+                let first = cursor.is_none();
+                cursor = Some(next);
+                commit(of, line, page, (seq, "list"), if first { last(open) } else { Step::Nothing }).await?;
+                continue;
+            }
             Turn::More(next) if Some(&next) == cursor.as_ref() => {
                 return Err(contradiction("the same page came twice"));
             }
@@ -104,7 +116,7 @@ async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) ->
 async fn halved(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) -> Result<()> {
     let mut left = vec![(open.clone(), false)];
     while let Some((open, doubted)) = left.pop() {
-        let at = Position { from_s: open.from_s, to_s: open.to_s, cursor: None, limit: line.stream.limit };
+        let at = Position { from_s: open.from_s, to_s: open.to_s, cursor: None, limit: page_limit(line.stream.limit) };
         let (page, seq) = read(of, line, &at, open.purpose).await.map_err(|stop| stop.problem())?;
         let turn = (of.provider.page)(line.stream, &page, &at).map_err(contradiction)?;
         inside(line, &page, (at.from_s - 1, at.to_s + 1))?;
@@ -139,7 +151,7 @@ async fn halved(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) 
 
 /// True for a page without records where there should be many: such a page has been seen to be wrong.
 fn doubtful(page: &Page, open: &Open) -> bool {
-    page.records == 0 && open.expected >= BUSY
+    page.records == 0 && open.expected >= BUSY && !planted("empty_page_counts")
 }
 
 /// What the last page of a window proves. A window that was only read again leaves no coverage of its own.
@@ -150,6 +162,9 @@ fn last(open: &Open) -> Step {
 
 /// A second that is still too full: what it showed is kept, and the second is stated as a gap.
 async fn full_second(of: &Connection, line: &Line, page: Page, seq: i64, open: &Open) -> Result<()> {
+    if planted("full_second_is_whole") {
+        return commit(of, line, page, (seq, "search"), last(open)).await.map(|_| ());
+    }
     commit(of, line, page, (seq, "search"), Step::Nothing).await?;
     let window = open.window;
     of.store.run(move |store| store.give_up_window(window, "full_second")).await?;
@@ -165,10 +180,31 @@ pub(super) async fn read(
 ) -> std::result::Result<(Page, i64), Stop> {
     let seq = of.read_seq().await?;
     let ask = (of.provider.request)(line.stream, at);
-    let answer = of.caller.call(&ask, || of.count(line, purpose)).await?;
+    let called = of.caller.call(&ask, || of.count(line, purpose)).await;
+    if let Err(Stop::Failure(failure)) = &called
+        && taken_for_empty(failure, at)
+    {
+        return Ok((empty(line)?, seq));
+    }
+    let answer = called?;
     kill_point("page.received");
-    let page = line.projection.page(answer.body, &line.stream.shape).map_err(malformed)?;
-    Ok((page, seq))
+    match line.projection.page(answer.body, &line.stream.shape) {
+        Err(_) if planted("malformed_is_empty") => Ok((empty(line)?, seq)),
+        page => Ok((page.map_err(malformed)?, seq)),
+    }
+}
+
+/// The planted bugs that take a refusal for an empty list.
+fn taken_for_empty(failure: &Failure, at: &Position) -> bool {
+    let Failure::Status(status) = failure else { return false };
+    (planted("refusal_is_empty") && matches!(status.status, 403 | 404))
+        || (planted("cursor_refused_is_end") && at.cursor.is_some() && matches!(status.status, 400 | 404))
+}
+
+/// What those bugs make of it.
+fn empty(line: &Line) -> std::result::Result<Page, Stop> {
+    const EMPTY: &str = r#"{"object":"list","data":[],"has_more":false,"total_count":0}"#;
+    line.projection.page(EMPTY.into(), &line.stream.shape).map_err(|why| malformed(why).into())
 }
 
 async fn restart(of: &Connection, line: &Line, window: i64) -> Result<()> {

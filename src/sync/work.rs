@@ -14,7 +14,7 @@ use super::plan::{Next, Plan, Purpose};
 use super::walk::{self, Open, Walked};
 use crate::problem::{self, Problem, Result};
 use crate::providers::Heard;
-use crate::testpoint::kill_point;
+use crate::testpoint::{kill_point, planted};
 
 /// Windows in flight at once, and so requests at once, for one connection.
 pub(super) const WORKERS: usize = 4;
@@ -115,6 +115,9 @@ impl Work {
     /// The next window, of the least busy stream first, and of these of the one that is furthest behind.
     fn take(&self, purpose: Purpose) -> Option<(usize, Arc<Line>, Next, f64)> {
         let mut lanes = self.lanes();
+        if planted("one_stops_all") && lanes.iter().any(|lane| lane.problem.is_some()) {
+            return None;
+        }
         let free = |lane: &usize| lanes[*lane].problem.is_none() && lanes[*lane].serves(purpose);
         let mut order: Vec<usize> = (0..lanes.len()).filter(free).collect();
         order.sort_by_key(|lane| (lanes[*lane].busy, -lanes[*lane].plan.behind()));

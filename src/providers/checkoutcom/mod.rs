@@ -7,6 +7,7 @@ mod tests;
 use super::{Ask, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
+use crate::testpoint::planted;
 
 /// Checkout.com.
 pub static PROVIDER: Provider = Provider {
@@ -103,12 +104,13 @@ fn page(stream: &Stream, page: &Page, at: &Position) -> std::result::Result<Turn
     let limit = u64::from(at.limit);
     if stream.shape.leaves.is_empty() {
         // No total is given: a full page may have been cut.
-        return Ok(if page.records >= limit { Turn::TooFull } else { Turn::Done });
+        let full = page.records >= limit && !planted("full_page_is_whole");
+        return Ok(if full { Turn::TooFull } else { Turn::Done });
     }
     match &page.leaves[0] {
         Some(Leaf::Int(total)) => match u64::try_from(*total) {
             Ok(total) if total > limit => Ok(Turn::TooFull),
-            Ok(total) if total == page.records => Ok(Turn::Done),
+            Ok(total) if total == page.records || planted("total_unchecked") => Ok(Turn::Done),
             _ => Err("the total does not match the page"),
         },
         _ => Err("the list gives no total"),

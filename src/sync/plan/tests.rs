@@ -59,7 +59,7 @@ fn the_newest_day_is_what_is_new_and_all_before_is_the_past() {
 
 #[test]
 fn what_was_missed_since_the_last_pass_is_new_and_comes_before_the_past() {
-    let mut plan = plan(10, vec![window(day(2), day(6), day(100))]);
+    let mut plan = plan(10, vec![window(day(2), day(6), day(6))]);
     assert_eq!(plan.next(Purpose::Poll), fresh(day(9), day(10)));
     assert_eq!(plan.next(Purpose::Poll), fresh(day(8), day(9)));
     assert_eq!(
@@ -67,6 +67,16 @@ fn what_was_missed_since_the_last_pass_is_new_and_comes_before_the_past() {
         [(day(7), day(8)), (day(6), day(7)), (day(6) - 15 * MINUTE, day(6))]
     );
     assert_eq!(run(&mut plan, day(100), 5, &[Purpose::Backfill]), [(day(1), day(2)), (0, day(1))]);
+}
+
+#[test]
+fn what_should_have_been_listed_once_more_and_was_not_stays_due() {
+    // The walk of the sixth day came to its end; the one that was to look back at the end of the fifth did not.
+    let windows = vec![window(0, day(5), day(5)), window(day(5), day(6), day(6))];
+    let mut plan = plan(7, windows);
+    let walked = run(&mut plan, day(7), 5, &[Purpose::Poll]);
+    let late = |n| (day(n) - 15 * MINUTE, day(n));
+    assert_eq!(walked, [(day(6), day(7)), late(6), late(5)]);
 }
 
 #[test]
