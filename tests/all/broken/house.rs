@@ -1,0 +1,250 @@
+//! A small agent that can be set up many times a second: a sandbox at a moment that does not pass, the proxies before its
+//! faces, a data directory prepared once and copied for each case, and a clock whose waits are over at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use counterfoil::agent::parts::{Parts, Seams};
+use counterfoil::agent::request::{Request as Order, perform};
+use counterfoil::clock::{BoxFuture, Clock};
+use counterfoil::config;
+use counterfoil::entropy::SeededEntropy;
+use counterfoil::http::{NetOptions, NetTransport, Request, Response, Transport, TransportError};
+use counterfoil::paths::{Overrides, Paths};
+use counterfoil::sandbox::{CHECKOUT_KEY, Options, STRIPE_KEY, Sandbox};
+use counterfoil::store::Reader;
+use counterfoil::sync::{PassEnd, pass};
+
+use super::authority::Authority;
+use super::endpoints::{ENDPOINTS, Endpoint};
+use super::proxy::{Fault, Proxy};
+
+/// 2026-03-18T12:00:00Z: the moment at which everything happens.
+pub(crate) const NOW_MS: i64 = 1_773_835_200_000;
+/// The first day that is read.
+const START: &str = "2026-02-26";
+pub(crate) const START_S: i64 = 1_772_064_000;
+
+/// Stands still until it is set; whoever sleeps has slept.
+#[derive(Clone)]
+pub(crate) struct Still {
+    wall: Arc<AtomicI64>,
+    mono: Arc<AtomicU64>,
+}
+
+impl Still {
+    pub(crate) fn new() -> Self {
+        Self { wall: Arc::new(AtomicI64::new(NOW_MS)), mono: Arc::new(AtomicU64::new(0)) }
+    }
+
+    /// Both readings move on.
+    pub(crate) fn pass(&self, ms: u64) {
+        self.mono.fetch_add(ms, Ordering::Relaxed);
+        self.jump(ms as i64);
+    }
+
+    /// The wall clock alone is set.
+    pub(crate) fn jump(&self, ms: i64) {
+        self.wall.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Still {
+    fn wall_ms(&self) -> i64 {
+        self.wall.load(Ordering::Relaxed)
+    }
+
+    fn mono(&self) -> Duration {
+        Duration::from_millis(self.mono.load(Ordering::Relaxed))
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
+/// The real network with a deadline of the test's own.
+struct Hasty {
+    net: NetTransport,
+    deadline_ms: AtomicU64,
+}
+
+impl Transport for Hasty {
+    fn send(&self, mut request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
+        request.deadline = Duration::from_millis(self.deadline_ms.load(Ordering::Relaxed));
+        self.net.send(request)
+    }
+}
+
+/// All rows of all tables of a stream, without what tells when and how they were read; by id.
+pub(crate) type Dump = BTreeMap<String, Vec<String>>;
+
+/// A sandbox, its proxies and a prepared data directory.
+pub(crate) struct House {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) proxies: [Proxy; 2],
+    /// The product's clock; the sandbox's own stands still.
+    pub(crate) clock: Still,
+    hasty: Arc<Hasty>,
+    prepared: PathBuf,
+    folder: tempfile::TempDir,
+    count: AtomicU64,
+}
+
+/// One agent's parts, in a copy of the prepared directory.
+pub(crate) struct Case<'h> {
+    pub(crate) of: &'h House,
+    pub(crate) parts: Parts,
+    folder: PathBuf,
+}
+
+impl House {
+    pub(crate) async fn new(tls: bool) -> Self {
+        let mut options = Options::new(Arc::new(Still::new()));
+        // Of this world the last twenty days are read: few payments, and disputes enough for several pages.
+        (options.seed, options.charges, options.payments, options.days) = (10, 800, 500, 80);
+        options.gzip = false;
+        Self::over(options, tls).await
+    }
+
+    pub(crate) async fn over(options: Options, tls: bool) -> Self {
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let sandbox = Sandbox::start(options).unwrap();
+        let authority = tls.then(|| Authority::new(folder.path()));
+        let config = authority.as_ref().map(|authority| authority.config.clone());
+        let proxies = [sandbox.stripe_url(), sandbox.checkout_url()]
+            .map(|url| Proxy::start(&url, config.clone(), (START_S, NOW_MS / 1000)));
+        let net = NetOptions { ca_file: authority.map(|one| one.file), proxy: None, plain: !tls };
+        let hasty = Arc::new(Hasty { net: NetTransport::new(&net).unwrap(), deadline_ms: AtomicU64::new(60_000) });
+        let clock = Still::new();
+        let prepared = folder.path().join("prepared");
+        let house = Self { sandbox, proxies, clock, hasty, prepared, folder, count: AtomicU64::new(0) };
+        house.prepare(if tls { "https" } else { "http" }).await;
+        house
+    }
+
+    async fn prepare(&self, scheme: &str) {
+        std::fs::create_dir(&self.prepared).unwrap();
+        let [stripe, checkout] = &self.proxies;
+        let text = format!(
+            "[connections.main]\nprovider = \"stripe\"\nstart = {START}\nbase_url = \"{scheme}://{}\"\n\
+             [connections.eu]\nprovider = \"checkoutcom\"\nenvironment = \"sandbox\"\nstart = {START}\nbase_url = \"{scheme}://{}\"\n",
+            stripe.address, checkout.address
+        );
+        std::fs::write(self.prepared.join("counterfoil.toml"), text).unwrap();
+        let parts = self.open(&self.prepared);
+        for (connection, key) in [("main", STRIPE_KEY), ("eu", CHECKOUT_KEY)] {
+            let (connection, key, secret) = (connection.to_owned(), "default".to_owned(), key.to_owned());
+            let order = Order::SetKey { connection, key, secret, full_access: false };
+            perform(&parts, order, &|_| ()).await.unwrap();
+        }
+        parts.close().await.unwrap();
+    }
+
+    fn open(&self, folder: &Path) -> Parts {
+        let paths = Paths::here(&Overrides { config: None, data_dir: Some(folder.to_owned()) }).unwrap();
+        let config = Arc::new(config::load(&paths.config_file).unwrap());
+        let transport: Arc<dyn Transport> = self.hasty.clone();
+        let (clock, entropy) = (Arc::new(self.clock.clone()), Arc::new(SeededEntropy::new(7)));
+        Parts::open(paths, config, Seams { clock, entropy, transport: Some(transport) }).unwrap()
+    }
+
+    /// A fresh agent.
+    pub(crate) fn case(&self) -> Case<'_> {
+        let folder = self.folder.path().join(format!("case{}", self.count.fetch_add(1, Ordering::Relaxed)));
+        std::fs::create_dir(&folder).unwrap();
+        for file in std::fs::read_dir(&self.prepared).unwrap().map(Result::unwrap) {
+            std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+        }
+        Case { of: self, parts: self.open(&folder), folder }
+    }
+
+    /// Breaks answers from now on, or no more. Where they come too late, the deadline is short.
+    pub(crate) fn set(&self, fault: Option<&Arc<Fault>>) {
+        let late = fault.is_some_and(|fault| fault.kind.silent);
+        self.hasty.deadline_ms.store(if late { 400 } else { 60_000 }, Ordering::Relaxed);
+        for proxy in &self.proxies {
+            proxy.set(fault.cloned());
+        }
+    }
+}
+
+impl Case<'_> {
+    /// One pass of every connection.
+    pub(crate) async fn pass(&self) -> BTreeMap<String, PassEnd> {
+        let mut ends = BTreeMap::new();
+        for name in ["main", "eu"] {
+            let connection = self.parts.connection(name).await.unwrap();
+            let end = pass(connection, None, Arc::new(AtomicBool::new(false))).await.unwrap();
+            ends.insert(name.to_owned(), end);
+        }
+        ends
+    }
+
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::open(&self.parts.store_path).unwrap()
+    }
+
+    /// The first column of a query's rows, as text.
+    pub(crate) fn column(&self, sql: &str) -> Vec<String> {
+        let found = self.reader().table(sql).unwrap();
+        found.rows.iter().map(|row| row[0].str().map_or_else(|| format!("{:?}", row[0]), str::to_owned)).collect()
+    }
+
+    /// Stream table and code of every problem that stands.
+    pub(crate) fn standing(&self) -> BTreeSet<(String, String)> {
+        let sql = "SELECT coalesce(stream, '') || ' ' || code FROM problems WHERE cleared_at IS NULL";
+        let pair = |text: &String| text.split_once(' ').map(|(stream, code)| (stream.to_owned(), code.to_owned())).unwrap();
+        self.column(sql).iter().map(pair).collect()
+    }
+
+    /// What is stored of each stream.
+    pub(crate) fn dump(&self) -> BTreeMap<&'static str, Dump> {
+        let reader = self.reader();
+        ENDPOINTS.iter().map(|endpoint| (endpoint.table, dump(&reader, endpoint))).collect()
+    }
+
+    /// Ends the agent and takes its directory away.
+    pub(crate) async fn end(self) {
+        self.parts.close().await.unwrap();
+        std::fs::remove_dir_all(&self.folder).unwrap();
+    }
+
+    /// The agent ends and starts again.
+    pub(crate) async fn again(self) -> Self {
+        self.parts.close().await.unwrap();
+        Self { of: self.of, parts: self.of.open(&self.folder), folder: self.folder }
+    }
+}
+
+/// The stream's main table and its children, whose names it begins.
+fn dump(reader: &Reader, endpoint: &Endpoint) -> Dump {
+    static CHILDREN: Mutex<BTreeMap<&str, Vec<String>>> = Mutex::new(BTreeMap::new());
+    let tables = CHILDREN
+        .lock()
+        .unwrap()
+        .entry(endpoint.table)
+        .or_insert_with(|| {
+            let all = counterfoil::providers::declarations().unwrap();
+            let of = all.into_iter().find(|one| one.main().name == endpoint.table).unwrap();
+            of.tables.into_iter().map(|table| table.name).collect()
+        })
+        .clone();
+    let mut dump = Dump::new();
+    for (child, table) in tables.iter().enumerate() {
+        let found = reader.table(&format!("SELECT * FROM {table}")).unwrap();
+        let own = |name: &str| !["seen_at", "read_at", "read_seq", "source"].contains(&name);
+        for row in &found.rows {
+            let cells = found.columns.iter().zip(row).filter(|(name, _)| own(name));
+            let text = cells.map(|(name, cell)| format!("{name}={cell:?} ")).collect::<String>();
+            let id = found.columns.iter().position(|name| name == "id").map_or(String::new(), |at| format!("{:?}", row[at]));
+            let key = if child == 0 { id } else { format!("{table} {text}") };
+            dump.entry(key).or_default().push(text);
+        }
+    }
+    dump
+}

@@ -1,0 +1,267 @@
+//! The matrix: kinds by places by endpoints, over plain HTTP all of it, over TLS every kind once. `BROKEN_ONLY` names one
+//! kind to run alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use counterfoil::sandbox::TruthStream;
+use counterfoil::sync::PassEnd;
+
+use super::endpoints::{ENDPOINTS, Endpoint, Place};
+use super::house::{Case, Dump, House, NOW_MS, START_S};
+use super::kinds::{End, Kind, kinds};
+use super::proxy::Fault;
+
+/// Agents at work at once: some wait while others compute.
+const WORKERS: usize = 4;
+/// No pass takes so long, whatever it meets.
+const LONGEST: Duration = Duration::from_secs(30);
+const PLACES: [Place; 3] = [Place::First, Place::Middle, Place::Last];
+
+type Stored = BTreeMap<&'static str, Dump>;
+
+/// One run: the fault of a kind at one place of half of the endpoints.
+struct Run {
+    kind: &'static Kind,
+    place: Place,
+    half: usize,
+    lasting: bool,
+}
+
+/// All runs; `sparse` keeps each kind once, at places that take turns.
+fn runs(sparse: bool) -> Vec<Run> {
+    let only = std::env::var("BROKEN_ONLY").ok();
+    let mut runs = Vec::new();
+    for (number, kind) in kinds().iter().enumerate().filter(|(_, kind)| only.as_ref().is_none_or(|only| only == kind.name)) {
+        for place in PLACES {
+            for half in [0, 1] {
+                if sparse && (place != PLACES[number % 3] || half != number % 2) {
+                    continue;
+                }
+                let once = !sparse && kind.once != kind.lasting;
+                runs.extend([true, false].into_iter().filter(|lasting| *lasting || once).map(|lasting| Run {
+                    kind,
+                    place,
+                    half,
+                    lasting,
+                }));
+            }
+        }
+    }
+    runs
+}
+
+/// What was seen: by kind, how many endpoints met it at each place.
+type Seen = Mutex<BTreeMap<&'static str, BTreeSet<(&'static str, &'static str)>>>;
+
+fn work(tls: bool, runs: &[Run]) -> (usize, BTreeMap<&'static str, BTreeSet<(&'static str, &'static str)>>) {
+    let (next, seen, met, faults) = (AtomicUsize::new(0), Seen::default(), AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS.min(runs.len()) {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let house = House::new(tls).await;
+                    let whole = reference(&house).await;
+                    while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let began = std::time::Instant::now();
+                        let (struck, wrong) = one(&house, &whole, run).await;
+                        if began.elapsed().as_millis() > 1500 { eprintln!("SLOW {} {:?} {} {} {:?}", run.kind.name, run.place, run.half, run.lasting, began.elapsed()); }
+                        met.fetch_add(struck.len(), Ordering::Relaxed);
+                        let place = ["first", "middle", "last"][PLACES.iter().position(|one| *one == run.place).unwrap()];
+                        let tables = struck.iter().map(|endpoint| (endpoint.table, place));
+                        seen.lock().unwrap().entry(run.kind.name).or_default().extend(tables);
+                        faults.lock().unwrap().extend(wrong);
+                    }
+                });
+            });
+        }
+    });
+    let faults = faults.into_inner().unwrap();
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    (met.into_inner(), seen.into_inner().unwrap())
+}
+
+/// What an undisturbed pass stores: exactly what the world holds.
+async fn reference(house: &House) -> Stored {
+    let case = house.case();
+    let ends = case.pass().await;
+    assert!(ends.values().flat_map(|end| &end.streams).all(|end| end.problem.is_none()), "{ends:?}");
+    let whole = case.dump();
+    for (table, stream, lag_s) in crate::sync::STREAMS {
+        let before = NOW_MS - lag_s * 1000;
+        let truth = house.sandbox.truth(stream, START_S, before / 1000);
+        let ids: BTreeSet<String> = truth.into_iter().filter(|one| one.visible_ms <= NOW_MS).map(|one| one.id).collect();
+        assert!(ids.len() >= 4, "{table}: {} in the world are too few", ids.len());
+        let stored: BTreeSet<String> = case.column(&format!("SELECT id FROM {table}")).into_iter().collect();
+        // Both ends of a search are inside, so that it may show a second more.
+        let more = stored.difference(&ids).count();
+        assert!(ids.is_subset(&stored) && (more == 0 || stream == TruthStream::CheckoutPayments && more <= 1), "{table}");
+    }
+    case.end().await;
+    whole
+}
+
+/// One run: a pass with the fault and one without. Returns which endpoints met it, and what was wrong.
+async fn one(house: &House, whole: &Stored, run: &Run) -> (Vec<&'static Endpoint>, Vec<String>) {
+    let broken: Vec<_> = ENDPOINTS.iter().filter(|one| one.half == run.half && (run.kind.on)(one)).collect();
+    if broken.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let fault = Arc::new(Fault::new(run.kind, broken, run.place, run.lasting));
+    let case = house.case();
+    house.set(Some(&fault));
+    let Ok(ends) = tokio::time::timeout(LONGEST, case.pass()).await else {
+        house.set(None);
+        return (Vec::new(), vec![format!("{}, {:?}: the pass does not end", run.kind.name, run.place)]);
+    };
+    house.set(None);
+    let struck: Vec<_> = ENDPOINTS.iter().filter(|endpoint| fault.struck(endpoint)).collect();
+    let mut judge = Judge { case: &case, whole, run, struck: &struck, wrong: Vec::new() };
+    judge.after_the_fault(&ends);
+    let ends = case.pass().await;
+    judge.after_the_cure(&ends);
+    let wrong = judge.wrong;
+    case.end().await;
+    (struck, wrong)
+}
+
+/// Compares what a run left with what it should have left.
+struct Judge<'a> {
+    case: &'a Case<'a>,
+    whole: &'a Stored,
+    run: &'a Run,
+    struck: &'a [&'static Endpoint],
+    wrong: Vec<String>,
+}
+
+impl Judge<'_> {
+    fn end(&self, endpoint: &Endpoint) -> End {
+        if !self.struck.iter().any(|one| one.table == endpoint.table) {
+            return End::Whole;
+        }
+        let end = if self.run.lasting { self.run.kind.lasting } else { self.run.kind.once };
+        match end {
+            End::StopsAtFirst(_) if super::kinds::lists(endpoint) && self.run.place != Place::First => End::Whole,
+            End::StopsAtFirst(code) => End::Stops(code),
+            end => end,
+        }
+    }
+
+    fn hold(&mut self, holds: bool, endpoint: &Endpoint, what: impl FnOnce() -> String) {
+        if !holds {
+            let Run { kind, place, lasting, .. } = self.run;
+            let times = if *lasting { "each time" } else { "once" };
+            self.wrong.push(format!("{} {times}, {place:?} of {}: {}", kind.name, endpoint.name(), what()));
+        }
+    }
+
+    fn after_the_fault(&mut self, ends: &BTreeMap<String, PassEnd>) {
+        let (stored, standing) = (self.case.dump(), self.case.standing());
+        let mut expected = BTreeSet::new();
+        for endpoint in ENDPOINTS {
+            let end = self.end(endpoint);
+            let streams = &ends[endpoint.connection].streams;
+            let told = streams.iter().find(|one| one.stream == endpoint.stream).and_then(|one| one.problem.as_ref());
+            let code = told.map(|problem| problem.code());
+            let (mine, all) = (&stored[endpoint.table], &self.whole[endpoint.table]);
+            let same = mine.iter().all(|(key, rows)| all.get(key) == Some(rows));
+            self.hold(same, endpoint, || "a row was invented or changed".to_owned());
+            match end {
+                End::Stops(problem) | End::StopsAtFirst(problem) => {
+                    expected.insert((endpoint.table.to_owned(), problem.to_owned()));
+                    self.hold(code == Some(problem), endpoint, || format!("{told:?}, not {problem}"));
+                }
+                End::Whole => {
+                    self.hold(code.is_none(), endpoint, || format!("{told:?}"));
+                    self.hold(mine.len() == all.len(), endpoint, || format!("{} of {} rows", mine.len(), all.len()));
+                }
+                End::Rejects => self.rejected(endpoint, told.map(|problem| format!("{problem:?}"))),
+            }
+            self.checkpoints(endpoint);
+        }
+        if standing != expected {
+            self.hold(false, self.struck.first().unwrap_or(&&ENDPOINTS[0]), || format!("{standing:?} stand, not {expected:?}"));
+        }
+    }
+
+    fn rejected(&mut self, endpoint: &Endpoint, told: Option<String>) {
+        self.hold(told.is_none(), endpoint, || format!("{told:?}"));
+        let rows = self.case.column(&format!("SELECT id FROM {}", endpoint.table)).len();
+        let counted = self.case.column(&format!("SELECT id FROM rejected WHERE stream = '{}'", endpoint.table)).len();
+        let all = self.whole[endpoint.table].keys().filter(|key| key.starts_with("Text(")).count();
+        self.hold(rows + 1 == all, endpoint, || format!("{rows} of {all} rows"));
+        self.hold(counted == 1, endpoint, || format!("{counted} counted as rejected"));
+    }
+
+    /// A window that is walked whole has all its rows; of one that is open, all rows newer than its checkpoint are in; and
+    /// none reaches beyond the provider's present.
+    fn checkpoints(&mut self, endpoint: &Endpoint) {
+        let clock = match endpoint.time {
+            "created" => "created_at",
+            "requested_on" => "requested_at",
+            _ => "updated_at",
+        };
+        let table = endpoint.table;
+        let sql = format!(
+            "SELECT w.state || ' ' || w.from_at || ' ' || w.to_at || ' ' || coalesce(
+                (SELECT r.{clock} FROM {table} r WHERE r.account = w.account AND r.id = w.cursor), w.to_at)
+             FROM coverage w WHERE w.stream = '{table}'"
+        );
+        for line in self.case.column(&sql) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let number = |at: usize| words[at].parse::<i64>().unwrap();
+            let (from, to) = (if words[0] == "complete" { number(1) } else { number(3) + 1 }, number(2));
+            let time = |row: &str| -> i64 {
+                let (_, rest) = row.split_once(&format!("{clock}=Int(")).unwrap();
+                rest.split(')').next().unwrap().parse().unwrap()
+            };
+            let all = self.whole[table].iter().filter(|(key, _)| key.starts_with("Text("));
+            let due = all.filter(|(_, rows)| (from..to).contains(&time(&rows[0]))).count();
+            let sql = format!("SELECT id FROM {table} WHERE {clock} >= {from} AND {clock} < {to}");
+            let there = self.case.column(&sql).len();
+            let odd = usize::from(words[0] == "complete" && self.end(endpoint) == End::Rejects);
+            self.hold(there + odd >= due, endpoint, || format!("{line}: {there} of {due} rows"));
+            self.hold(to <= NOW_MS, endpoint, || format!("{line} reaches beyond the present"));
+        }
+    }
+
+    fn after_the_cure(&mut self, ends: &BTreeMap<String, PassEnd>) {
+        let (stored, standing) = (self.case.dump(), self.case.standing());
+        for endpoint in ENDPOINTS {
+            let streams = &ends[endpoint.connection].streams;
+            let told = streams.iter().find(|one| one.stream == endpoint.stream).and_then(|one| one.problem.as_ref());
+            self.hold(told.is_none(), endpoint, || format!("afterwards {told:?}"));
+            if self.end(endpoint) != End::Rejects {
+                let same = stored[endpoint.table] == self.whole[endpoint.table];
+                self.hold(same, endpoint, || "afterwards the store is not the world".to_owned());
+            }
+        }
+        self.hold(standing.is_empty(), &ENDPOINTS[0], || format!("afterwards {standing:?} stand"));
+    }
+}
+
+#[test]
+fn every_kind_at_every_endpoint_on_every_page_is_stated_and_heals() {
+    let runs = runs(false);
+    let (met, seen) = work(false, &runs);
+    println!("{} kinds, {} passes in pairs, {met} broken answers met", seen.len(), runs.len());
+    if std::env::var_os("BROKEN_ONLY").is_some() {
+        return;
+    }
+    assert!(kinds().len() >= 40);
+    for kind in kinds() {
+        let (met, ways) = (&seen[kind.name], ENDPOINTS.iter().filter(|one| (kind.on)(one)).count());
+        println!("{}: {} of {}", kind.name, met.len(), ways * 3);
+        let endpoints: BTreeSet<_> = met.iter().map(|(table, _)| table).collect();
+        assert_eq!(endpoints.len(), ways, "{}: at {endpoints:?} alone", kind.name);
+    }
+}
+
+#[test]
+fn every_kind_is_stated_and_heals_over_tls() {
+    let (met, seen) = work(true, &runs(true));
+    println!("{} kinds over TLS, {met} broken answers met", seen.len());
+}
