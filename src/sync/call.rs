@@ -2,9 +2,10 @@
 //! provider's time from every answer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::time::ProviderTime;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::http::{Answer, Backoff, Expect, Failure, Method, Pacer, Request, Transport, fetch};
@@ -36,8 +37,7 @@ pub struct Caller {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     pacer: Pacer,
-    /// The provider's time, milliseconds, and this machine's monotonic clock when it was told.
-    told: Mutex<Option<(i64, Duration)>>,
+    time: Mutex<ProviderTime>,
     requests: AtomicU64,
 }
 
@@ -51,8 +51,8 @@ impl Caller {
         per_second: f64,
     ) -> Self {
         let pacer = Pacer::new(clock.clone(), per_second, super::pass::WORKERS);
-        let (told, requests) = (Mutex::new(None), AtomicU64::new(0));
-        Self { provider, base_url, transport, keys, clock, entropy, pacer, told, requests }
+        let (time, requests) = (Mutex::default(), AtomicU64::new(0));
+        Self { provider, base_url, transport, keys, clock, entropy, pacer, time, requests }
     }
 
     /// Requests sent so far, tries included.
@@ -65,10 +65,18 @@ impl Caller {
         self.keys.lend().map(|_| ())
     }
 
+    fn time(&self) -> MutexGuard<'_, ProviderTime> {
+        self.time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The provider's time now: what it last told, moved on by this machine's monotonic clock, never by its wall clock.
     pub fn provider_now(&self) -> Option<i64> {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.map(|(at, mono)| at + i64::try_from((self.clock.mono().saturating_sub(mono)).as_millis()).unwrap_or(0))
+        self.time().now(self.clock.mono())
+    }
+
+    /// The problem that the provider's clock and this machine's differ, if they do.
+    pub fn clock_problem(&self) -> Option<Problem> {
+        self.time().differs(self.clock.mono(), self.clock.wall_ms())
     }
 
     /// Sends `ask` and returns a whole answer, or the failure after the last try. `counted` hears of every try.
@@ -120,13 +128,8 @@ impl Caller {
     }
 
     fn learn(&self, date_ms: Option<i64>) {
-        let Some(date) = date_ms else { return };
-        let mono = self.clock.mono();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whole seconds, and answers may overtake each other: time never goes back.
-        let known = told.map(|(at, since)| at + i64::try_from((mono.saturating_sub(since)).as_millis()).unwrap_or(0));
-        if known.is_none_or(|known| date > known || known - date > 5_000) {
-            *told = Some((date, mono));
+        if let Some(date) = date_ms {
+            self.time().learn(date, self.clock.mono(), self.clock.wall_ms());
         }
     }
 }

@@ -6,6 +6,7 @@ mod pass;
 mod plan;
 mod progress;
 mod span;
+mod time;
 mod walk;
 
 pub use call::{Caller, Keys};

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::call::Caller;
 use super::plan::{Bounds, Next, Plan};
 use super::progress::Progress;
+use super::time::impossible;
 use super::walk::{self, Open};
 use crate::clock::Clock;
 use crate::problem::{self, Problem, Result};
@@ -161,11 +162,11 @@ pub async fn pass(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atomic
     close(&work).await
 }
 
-/// Asks until an answer tells the provider's time; a stream whose answer is unusable does not stop the others. Returns the
-/// first problem met.
+/// Asks until answers tell the provider's time (an odd one must be confirmed by another); a stream whose answer is unusable
+/// does not stop the others. Returns the first problem met.
 async fn learn_time(of: &Connection, lines: &[Arc<Line>]) -> Option<Problem> {
     let mut met = None;
-    for line in lines {
+    for line in lines.iter().chain(lines) {
         if of.caller.provider_now().is_some() {
             break;
         }
@@ -193,10 +194,14 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64) -> Result<Lane> {
         .store
         .run(move |store| {
             let windows = store.windows(account, &table)?;
-            // Pages read under another declaration prove nothing under this one.
-            let stale = windows.iter().filter(|w| w.declaration != declaration).map(|w| w.window).collect::<Vec<_>>();
-            store.forget_windows(&stale)?;
-            let windows = windows.into_iter().filter(|w| w.declaration == declaration).collect::<Vec<_>>();
+            // Pages read under another declaration prove nothing under this one; nor do windows of the provider's future.
+            let (ahead, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| impossible(w, now));
+            if !ahead.is_empty() {
+                let told = problem::SYNC_FUTURE.with(format!("{} windows of {table}", ahead.len()));
+                store.note_problem(Some(account), Some(&table), &told, wall)?;
+            }
+            let (windows, stale): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| w.declaration == declaration);
+            store.forget_windows(&ahead.iter().chain(&stale).map(|w| w.window).collect::<Vec<_>>())?;
             Ok((windows, store.begin_run(account, &table, wall)?))
         })
         .await?;
@@ -318,11 +323,11 @@ async fn close(work: &Work) -> Result<PassEnd> {
         ends.insert(lane.run, (lane.line.table().to_owned(), RunEnd { code, requests, pages, rows, bytes }));
         end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.problem.clone() });
     }
-    let (account, wall) = (of.account, of.clock.wall_ms());
+    let (account, wall, clocks) = (of.account, of.clock.wall_ms(), of.caller.clock_problem());
     of.store
         .run(move |store| {
             if ends.values().any(|(_, end)| end.code.is_none()) {
-                store.clear_problems(Some(account), None, wall)?;
+                store.settle_problems(account, clocks.as_slice(), wall)?;
             }
             for (run, (table, end)) in &ends {
                 store.end_run(*run, end, wall)?;
