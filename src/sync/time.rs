@@ -147,6 +147,7 @@ mod tests {
             rows: 0,
             provider_at: Some(provider_at),
             declaration: String::new(),
+            reason: None,
         };
         assert!(!impossible(&window(NOW, NOW + ODD_MS), NOW));
         assert!(impossible(&window(NOW + 1, NOW), NOW));

@@ -4,6 +4,7 @@
 //! after makes it whole and takes the problem away. What the transport alone makes of an answer is in `http`.
 
 mod authority;
+mod clock;
 mod endpoints;
 mod house;
 mod kinds;

@@ -3,6 +3,7 @@
 
 mod agent;
 mod broken;
+mod changes;
 mod cli;
 mod config;
 mod declarations;

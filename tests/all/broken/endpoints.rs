@@ -47,12 +47,12 @@ const fn stripe(stream: &'static str, (table, path): (&'static str, &'static str
 }
 
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
-    stripe("charges", ("stripe_charges", "/v1/charges"), true, 20, 0),
+    stripe("charges", ("stripe_charges", "/v1/charges"), true, 50, 0),
     stripe("refunds", ("stripe_refunds", "/v1/refunds"), false, 4, 1),
     stripe("disputes", ("stripe_disputes", "/v1/disputes"), true, 2, 0),
-    stripe("payment_intents", ("stripe_payment_intents", "/v1/payment_intents"), true, 20, 1),
-    stripe("balance_transactions", ("stripe_balance_transactions", "/v1/balance_transactions"), false, 20, 0),
-    stripe("payouts", ("stripe_payouts", "/v1/payouts"), true, 10, 1),
+    stripe("payment_intents", ("stripe_payment_intents", "/v1/payment_intents"), true, 50, 1),
+    stripe("balance_transactions", ("stripe_balance_transactions", "/v1/balance_transactions"), false, 60, 0),
+    stripe("payouts", ("stripe_payouts", "/v1/payouts"), true, 15, 1),
     Endpoint {
         connection: "eu",
         stream: "payments",
@@ -81,6 +81,15 @@ impl Endpoint {
     /// Its name among all: streams of two providers may share theirs.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.connection, self.stream)
+    }
+
+    /// The column of the time that windows bound.
+    pub(crate) fn clock(&self) -> &'static str {
+        match self.time {
+            "created" => "created_at",
+            "requested_on" => "requested_at",
+            _ => "updated_at",
+        }
     }
 
     /// Which place this answer has; `None` for a window that is read whole at once.

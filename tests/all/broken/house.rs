@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use counterfoil::agent::parts::{Parts, Seams};
@@ -15,7 +15,7 @@ use counterfoil::entropy::SeededEntropy;
 use counterfoil::http::{NetOptions, NetTransport, Request, Response, Transport, TransportError};
 use counterfoil::paths::{Overrides, Paths};
 use counterfoil::sandbox::{CHECKOUT_KEY, Options, STRIPE_KEY, Sandbox};
-use counterfoil::store::Reader;
+use counterfoil::store::{Reader, Text};
 use counterfoil::sync::{PassEnd, pass};
 
 use super::authority::Authority;
@@ -79,15 +79,36 @@ impl Transport for Hasty {
     }
 }
 
-/// All rows of all tables of a stream, without what tells when and how they were read; by id.
-pub(crate) type Dump = BTreeMap<String, Vec<String>>;
+/// All records of a stream, by id.
+pub(crate) type Dump = BTreeMap<String, Stored>;
+
+/// One record: its row and those of its children, without what tells when and how they were read.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    /// The time that windows bound, of a row of the main table.
+    pub(crate) at_ms: i64,
+    rows: Vec<Vec<Text>>,
+}
+
+impl Stored {
+    /// The same, cell by cell; where `richer`, a cell may be empty on one side: one read tells more than another.
+    pub(crate) fn is(&self, other: &Self, richer: bool) -> bool {
+        let cell = |(mine, theirs): (&Text, &Text)| {
+            mine == theirs || richer && (*mine == Text::Null || *theirs == Text::Null)
+        };
+        self.rows.len() == other.rows.len()
+            && self.rows.iter().zip(&other.rows).all(|(mine, theirs)| mine.iter().zip(theirs).all(cell))
+    }
+}
 
 /// A sandbox, its proxies and a prepared data directory.
 pub(crate) struct House {
     pub(crate) sandbox: Sandbox,
     pub(crate) proxies: [Proxy; 2],
-    /// The product's clock; the sandbox's own stands still.
+    /// The product's clock.
     pub(crate) clock: Still,
+    /// The sandbox's clock.
+    pub(crate) world: Still,
     hasty: Arc<Hasty>,
     prepared: PathBuf,
     folder: tempfile::TempDir,
@@ -103,14 +124,11 @@ pub(crate) struct Case<'h> {
 
 impl House {
     pub(crate) async fn new(tls: bool) -> Self {
-        let mut options = Options::new(Arc::new(Still::new()));
+        let world = Still::new();
+        let mut options = Options::new(Arc::new(world.clone()));
         // Of this world the last twenty days are read: few payments, and disputes enough for several pages.
         (options.seed, options.charges, options.payments, options.days) = (10, 800, 500, 80);
         options.gzip = false;
-        Self::over(options, tls).await
-    }
-
-    pub(crate) async fn over(options: Options, tls: bool) -> Self {
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let sandbox = Sandbox::start(options).unwrap();
@@ -122,7 +140,7 @@ impl House {
         let hasty = Arc::new(Hasty { net: NetTransport::new(&net).unwrap(), deadline_ms: AtomicU64::new(60_000) });
         let clock = Still::new();
         let prepared = folder.path().join("prepared");
-        let house = Self { sandbox, proxies, clock, hasty, prepared, folder, count: AtomicU64::new(0) };
+        let house = Self { sandbox, proxies, clock, world, hasty, prepared, folder, count: AtomicU64::new(0) };
         house.prepare(if tls { "https" } else { "http" }).await;
         house
     }
@@ -179,7 +197,7 @@ impl Case<'_> {
         let mut ends = BTreeMap::new();
         for name in ["main", "eu"] {
             let connection = self.parts.connection(name).await.unwrap();
-            let end = pass(connection, None, Arc::new(AtomicBool::new(false))).await.unwrap();
+            let end = pass(connection, None, Arc::new(AtomicBool::new(false)), None).await.unwrap();
             ends.insert(name.to_owned(), end);
         }
         ends
@@ -223,28 +241,33 @@ impl Case<'_> {
 
 /// The stream's main table and its children, whose names it begins.
 fn dump(reader: &Reader, endpoint: &Endpoint) -> Dump {
-    static CHILDREN: Mutex<BTreeMap<&str, Vec<String>>> = Mutex::new(BTreeMap::new());
-    let tables = CHILDREN
-        .lock()
-        .unwrap()
-        .entry(endpoint.table)
-        .or_insert_with(|| {
-            let all = counterfoil::providers::declarations().unwrap();
-            let of = all.into_iter().find(|one| one.main().name == endpoint.table).unwrap();
-            of.tables.into_iter().map(|table| table.name).collect()
-        })
-        .clone();
     let mut dump = Dump::new();
-    for (child, table) in tables.iter().enumerate() {
-        let found = reader.table(&format!("SELECT * FROM {table}")).unwrap();
-        let own = |name: &str| !["seen_at", "read_at", "read_seq", "source"].contains(&name);
+    for table in tables(endpoint.table) {
+        let found = reader.table(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3")).unwrap();
+        let own = |name: &String| !["seen_at", "read_at", "read_seq", "source"].contains(&name.as_str());
+        let own: Vec<usize> = (0..found.columns.len()).filter(|at| own(&found.columns[*at])).collect();
+        // A child's row belongs to the record that it names.
+        let main = table == endpoint.table;
+        let of = |name: &String| if main { name == "id" } else { name.ends_with("_id") };
+        let of = found.columns.iter().position(of).unwrap();
+        let time = found.columns.iter().position(|name| name == endpoint.clock()).filter(|_| main);
         for row in &found.rows {
-            let cells = found.columns.iter().zip(row).filter(|(name, _)| own(name));
-            let text = cells.map(|(name, cell)| format!("{name}={cell:?} ")).collect::<String>();
-            let id = found.columns.iter().position(|name| name == "id").map_or(String::new(), |at| format!("{:?}", row[at]));
-            let key = if child == 0 { id } else { format!("{table} {text}") };
-            dump.entry(key).or_default().push(text);
+            let stored = dump.entry(row[of].str().unwrap().to_owned()).or_insert_with(Stored::default);
+            stored.at_ms = time.and_then(|time| row[time].int()).unwrap_or(stored.at_ms);
+            stored.rows.push(own.iter().map(|at| row[*at].clone()).collect());
         }
     }
+    // What a dispute names is read too, however old it is.
+    dump.retain(|_, record| record.at_ms >= START_S * 1000);
     dump
+}
+
+/// The tables of a stream, the main one first.
+fn tables(main: &'static str) -> &'static [String] {
+    static TABLES: OnceLock<BTreeMap<String, Vec<String>>> = OnceLock::new();
+    let read = || {
+        let all = counterfoil::providers::declarations().unwrap().into_iter();
+        all.map(|one| (one.main().name.clone(), one.tables.into_iter().map(|table| table.name).collect())).collect()
+    };
+    &TABLES.get_or_init(read)[main]
 }

@@ -113,6 +113,8 @@ struct Shared {
     upstream: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
     fault: Mutex<Option<Arc<Fault>>>,
+    /// Stands in every answer in place of the honest `Date`.
+    date: Mutex<Option<String>>,
     /// The time at which lists begin, in unix seconds: the oldest window begins there.
     start_s: i64,
     now_s: i64,
@@ -129,7 +131,7 @@ impl Proxy {
         let upstream = upstream.trim_start_matches("http://").parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { upstream, tls, fault: Mutex::default(), start_s, now_s });
+        let shared = Arc::new(Shared { upstream, tls, fault: Mutex::default(), date: Mutex::default(), start_s, now_s });
         let of = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -138,6 +140,12 @@ impl Proxy {
             }
         });
         Self { address, shared }
+    }
+
+    /// Every answer has this date from now on, or its own.
+    pub(crate) fn date(&self, ms: Option<i64>) {
+        let text = |ms| jiff::Timestamp::from_millisecond(ms).unwrap().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        *self.shared.date.lock().unwrap() = ms.map(text);
     }
 
     /// Breaks answers from now on, or no more.
@@ -209,7 +217,10 @@ fn answer(asked: &Asked, upstream: &Mutex<TcpStream>, shared: &Shared) -> io::Re
         target: asked.target.replace("limit=100&", &format!("limit={}&", endpoint.page)),
         ..asked.clone()
     });
-    let told = forward(&mut upstream.lock().unwrap(), &small)?;
+    let mut told = forward(&mut upstream.lock().unwrap(), &small)?;
+    if let Some(date) = shared.date.lock().unwrap().clone() {
+        told.headers.iter_mut().filter(|(name, _)| name == "date").for_each(|(_, value)| value.clone_from(&date));
+    }
     let fault = shared.fault.lock().unwrap().clone();
     if let (Some(endpoint), Some(fault), false) = (endpoint, fault, probe) {
         let place = endpoint.place(&small, &told, (shared.start_s, shared.now_s));
