@@ -67,9 +67,10 @@ fn work(tls: bool, runs: &[Run]) -> (usize, BTreeMap<&'static str, BTreeSet<(&'s
                     let house = House::new(tls).await;
                     let whole = reference(&house).await;
                     while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        eprintln!("START {} {:?} {} {}", run.kind.name, run.place, run.half, run.lasting);
                         let began = std::time::Instant::now();
                         let (struck, wrong) = one(&house, &whole, run).await;
-                        if began.elapsed().as_millis() > 1500 { eprintln!("SLOW {} {:?} {} {} {:?}", run.kind.name, run.place, run.half, run.lasting, began.elapsed()); }
+                        { for w in &wrong { eprintln!("WRONG {}", &w[..w.len().min(300)]); } eprintln!("SLOW {} {:?} {} {} {:?}", run.kind.name, run.place, run.half, run.lasting, began.elapsed()); }
                         met.fetch_add(struck.len(), Ordering::Relaxed);
                         let place = ["first", "middle", "last"][PLACES.iter().position(|one| *one == run.place).unwrap()];
                         let tables = struck.iter().map(|endpoint| (endpoint.table, place));

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::{End, Kind, next, then, with_body};
+use crate::broken::endpoints::ENDPOINTS;
+use crate::broken::house::NOW_MS;
 use crate::broken::proxy::{Exchange, Then, Wire};
 
 const CHUNKED: (&str, &str) = ("transfer-encoding", "chunked");
@@ -34,9 +36,19 @@ fn zipped(name: &'static str, spoil: fn(Vec<u8>) -> Vec<u8>) -> Kind {
     })
 }
 
-/// The honest answer with another `Date`; an empty one is none at all.
+/// The honest answer with this `Date`; an empty one is none at all.
 fn dated(name: &'static str, date: &'static str) -> Kind {
     Kind::always(name, End::Whole, move |exchange| next(exchange.told.bytes(&[("date", date)], &exchange.told.body)))
+}
+
+/// The honest answer with a `Date` this far off. It is another one at each endpoint: two that agree would be believed.
+fn off(name: &'static str, seconds: i64) -> Kind {
+    Kind::always(name, End::Whole, move |exchange| {
+        let number = ENDPOINTS.iter().position(|one| one.table == exchange.endpoint.table)? as i64;
+        let at = jiff::Timestamp::from_second(NOW_MS / 1000 + seconds - number * 3600).ok()?;
+        let date = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        next(exchange.told.bytes(&[("date", &date)], &exchange.told.body))
+    })
 }
 
 /// What the connection does in place of all or of the rest of an answer.
@@ -53,7 +65,7 @@ pub(super) fn kinds() -> Vec<Kind> {
 
 fn two_lengths(exchange: &Exchange<'_>, second: &str) -> (Vec<u8>, Then) {
     let body = &exchange.told.body;
-    (exchange.told.framed(&[("content-length", &*length(body)), ("content-length", second)], body), Then::Close)
+    (exchange.told.framed(&[("content-length", &*length(body)), ("content-length", second)], body), Then::Next)
 }
 
 fn bodies() -> Vec<Kind> {
@@ -85,7 +97,7 @@ fn bodies() -> Vec<Kind> {
         connection("two lengths that differ", protocol, |exchange| two_lengths(exchange, "7")),
         connection("length and chunks", protocol, |exchange| {
             let body = chunks(&[&exchange.told.body, b""]);
-            (exchange.told.framed(&[("content-length", "7"), CHUNKED], &body), Then::Close)
+            (exchange.told.framed(&[("content-length", "7"), CHUNKED], &body), Then::Next)
         }),
         Kind::passing("whole in chunks", End::Whole, |exchange| {
             next(exchange.told.framed(&[CHUNKED], &chunks(&[half(&exchange.told.body), &exchange.told.body[half(&exchange.told.body).len()..], b""])))
@@ -160,11 +172,12 @@ fn connections() -> Vec<Kind> {
 fn dates() -> Vec<Kind> {
     vec![
         dated("no date", ""),
-        dated("a date a year ahead", "Thu, 18 Mar 2027 12:00:00 GMT"),
-        dated("a date a day ahead", "Thu, 19 Mar 2026 12:00:00 GMT"),
-        dated("a date a year back", "Tue, 18 Mar 2025 12:00:00 GMT"),
-        dated("a date before 1970", "Tue, 18 Mar 1969 12:00:00 GMT"),
-        dated("a date beyond all time", "Thu, 18 Mar 9999 12:00:00 GMT"),
+        off("a date a year ahead", 365 * 86_400),
+        off("a date a day ahead", 86_400),
+        off("a date a day back", -86_400),
+        off("a date a year back", -365 * 86_400),
+        off("a date before 1970", -60 * 365 * 86_400),
+        off("a date beyond all time", 7_900 * 365 * 86_400),
         dated("a date that is none", "yesterday"),
         Kind::always("two dates", End::Whole, |exchange| {
             let dates = [("date", "Wed, 18 Mar 2026 12:00:00 GMT"), ("date", "Thu, 18 Mar 2027 12:00:00 GMT")];
