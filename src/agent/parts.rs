@@ -17,6 +17,7 @@ use crate::providers::{self, Of, Provider};
 use crate::store::{Account, Lock, Marks, Store, StoreHandle, Target, Upsert};
 use crate::stream::{Projection, Tokens};
 use crate::sync::{Caller, Connection, Keys, Line, Progress};
+use crate::testpoint::planted;
 use crate::vault::{KeyFile, Origin, Secret, TokenKey, Vault};
 
 /// The version of the key that makes tokens.
@@ -31,6 +32,17 @@ pub struct Seams {
     pub entropy: Arc<dyn Entropy>,
     /// The way to the network; `None`: the real one, made for each connection as it is configured.
     pub transport: Option<Arc<dyn Transport>>,
+    /// Where the store's writer runs, and over what.
+    pub writer: Writer,
+}
+
+/// Where the store's writer runs, and over what.
+#[derive(Clone, Default)]
+pub struct Writer {
+    /// In the caller instead of on a thread of its own: where nothing may pass a paused clock.
+    pub inline: bool,
+    /// The SQLite VFS that the store opens through; `None`: the system's.
+    pub vfs: Option<String>,
 }
 
 /// What acting needs.
@@ -62,13 +74,14 @@ impl Parts {
             make_folder(folder)?;
         }
         let schema = super::schema()?;
-        let mut store = Store::open(&store_path, &schema, None, &*seams.entropy)?;
+        let mut store = Store::open(&store_path, &schema, seams.writer.vfs.as_deref(), &*seams.entropy)?;
         privacy::apply(&mut store, &schema, &config.privacy)?;
         let store_uuid = store.uuid()?;
+        let store = if seams.writer.inline { StoreHandle::inline(store) } else { StoreHandle::thread(store) };
         Ok(Self {
             seams,
             paths,
-            store: StoreHandle::thread(store),
+            store,
             store_uuid,
             store_path,
             vault: Arc::new(Mutex::new(vault)),
@@ -192,7 +205,7 @@ impl Parts {
             };
             let clock_cell = cell(stream.clock.0)?;
             let mut upsert = Upsert::new(account.account, &declaration, &projection);
-            upsert.marks = marks(provider, stream, &cell)?;
+            upsert.marks = marks((wanted, provider), stream, &cell)?;
             Ok(Arc::new(Line { stream, projection, upsert: Arc::new(upsert), clock_cell, size: AtomicI64::new(0) }))
         };
         provider.streams.iter().filter(|stream| reads(wanted, stream)).map(line).collect()
@@ -232,24 +245,26 @@ pub fn reads(wanted: &Wanted, stream: &providers::Stream) -> bool {
     stream.heard == providers::Heard::IsFeed || wanted.streams.as_ref().is_none_or(chosen)
 }
 
-/// What the records of a stream say of others, in the cells of its projection; `None` when they say nothing.
+/// What the records of a stream say of others that are read, in the cells of its projection; `None` when they say nothing.
 fn marks(
-    provider: &Provider,
+    (wanted, provider): (&Wanted, &Provider),
     stream: &providers::Stream,
     cell: &dyn Fn(&str) -> Result<usize>,
 ) -> Result<Option<Marks>> {
-    let table = |name: &str| format!("{}_{name}", provider.name);
+    let table = |stream: &providers::Stream| provider.table(stream);
+    let others = || provider.streams.iter().filter(|other| other.name != stream.name && reads(wanted, other));
     let mut objects = Vec::new();
     for mark in provider.marks.iter().filter(|mark| mark.stream == stream.name) {
         let target = match mark.of {
-            Of::Stream(name) => Target::Table(table(name)),
+            Of::Stream(name) => others().find(|other| other.name == name).map(|other| Target::Table(table(other))),
             Of::Named(column) => {
-                let marked = provider.streams.iter().filter(|stream| stream.heard != providers::Heard::IsFeed);
-                let tables = marked.map(|stream| (stream.object.to_owned(), table(stream.name)));
-                Target::Named(cell(column)?, tables.collect())
+                let tables = others().map(|other| (other.object.to_owned(), table(other)));
+                Some(Target::Named(cell(column)?, tables.collect()))
             }
         };
-        objects.push((cell(mark.id)?, target));
+        if let Some(target) = target {
+            objects.push((cell(mark.id)?, target));
+        }
     }
     let clock = (stream.clock.0.to_owned(), cell(stream.clock.0)?);
     Ok((!objects.is_empty()).then_some(Marks { clock, objects }))
@@ -331,6 +346,9 @@ struct VaultTokens(TokenKey);
 
 impl Tokens for VaultTokens {
     fn token(&self, scope: &str, value: &str, out: &mut String) {
+        if planted("token_in_clear") {
+            return out.push_str(value);
+        }
         self.0.write_token(scope, value, out);
     }
 }

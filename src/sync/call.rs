@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::time::ProviderTime;
+use super::told::ProviderTime;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::http::{Answer, Backoff, Expect, Failure, Method, Pacer, Request, Transport, fetch};
 use crate::problem::{self, Problem, Result};
 use crate::providers::{Ask, Provider};
+use crate::testpoint::planted;
 use crate::vault::Secret;
 
 /// Lends the key of one connection for its own origin.
@@ -71,6 +72,9 @@ impl Caller {
 
     /// The provider's time now: what it last told, moved on by this machine's monotonic clock, never by its wall clock.
     pub fn provider_now(&self) -> Option<i64> {
+        if planted("local_clock") {
+            return Some(self.clock.wall_ms());
+        }
         self.time().now(self.clock.mono())
     }
 
@@ -104,6 +108,7 @@ impl Caller {
             }
             attempt += 1;
             match Backoff::USUAL.wait(failure.retryable(), attempt - 1, &*self.entropy) {
+                Some(_) if planted("no_backoff") => {}
                 Some(wait) if attempt < TRIES && wait <= PATIENCE => self.clock.sleep(wait).await,
                 _ => return Err(Stop::Failure(failure)),
             }

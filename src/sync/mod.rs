@@ -11,7 +11,7 @@ mod plan;
 mod progress;
 mod reread;
 mod span;
-mod time;
+mod told;
 mod walk;
 mod work;
 

@@ -11,7 +11,7 @@ use super::connection::{Connection, Line};
 use super::feed::{self, Heard};
 use super::plan::{Bounds, Plan, Purpose};
 use super::reread;
-use super::time::impossible;
+use super::told::impossible;
 use super::work::{Lane, Work};
 use crate::problem::{self, Problem, Result};
 use crate::store::RunEnd;

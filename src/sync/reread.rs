@@ -24,7 +24,6 @@ type Queue = Mutex<VecDeque<(usize, Reading)>>;
 
 /// Reads again all that is marked. `now` is the provider's time when the pass began.
 pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
-    let of = &work.of;
     let count = work.lanes().len();
     for lane in 0..count {
         let line = work.lanes()[lane].line.clone();

@@ -42,7 +42,13 @@ pub(crate) struct Endpoint {
     pub(crate) half: usize,
 }
 
-const fn stripe(stream: &'static str, (table, path): (&'static str, &'static str), mode: bool, page: usize, half: usize) -> Endpoint {
+const fn stripe(
+    stream: &'static str,
+    (table, path): (&'static str, &'static str),
+    mode: bool,
+    page: usize,
+    half: usize,
+) -> Endpoint {
     Endpoint { connection: "main", stream, table, path, way: Way::List, time: "created", mode, page, half }
 }
 

@@ -1,13 +1,14 @@
 //! A small agent that can be set up many times a second: a sandbox at a moment that does not pass, the proxies before its
 //! faces, a data directory prepared once and copied for each case, and a clock whose waits are over at once.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use counterfoil::agent::parts::{Parts, Seams};
+use counterfoil::agent::parts::{Parts, Seams, Writer};
 use counterfoil::agent::request::{Request as Order, perform};
 use counterfoil::clock::{BoxFuture, Clock};
 use counterfoil::config;
@@ -93,9 +94,8 @@ pub(crate) struct Stored {
 impl Stored {
     /// The same, cell by cell; where `richer`, a cell may be empty on one side: one read tells more than another.
     pub(crate) fn is(&self, other: &Self, richer: bool) -> bool {
-        let cell = |(mine, theirs): (&Text, &Text)| {
-            mine == theirs || richer && (*mine == Text::Null || *theirs == Text::Null)
-        };
+        let cell =
+            |(mine, theirs): (&Text, &Text)| mine == theirs || richer && (*mine == Text::Null || *theirs == Text::Null);
         self.rows.len() == other.rows.len()
             && self.rows.iter().zip(&other.rows).all(|(mine, theirs)| mine.iter().zip(theirs).all(cell))
     }
@@ -120,6 +120,7 @@ pub(crate) struct Case<'h> {
     pub(crate) of: &'h House,
     pub(crate) parts: Parts,
     folder: PathBuf,
+    reader: OnceCell<Reader>,
 }
 
 impl House {
@@ -168,7 +169,8 @@ impl House {
         let config = Arc::new(config::load(&paths.config_file).unwrap());
         let transport: Arc<dyn Transport> = self.hasty.clone();
         let (clock, entropy) = (Arc::new(self.clock.clone()), Arc::new(SeededEntropy::new(7)));
-        Parts::open(paths, config, Seams { clock, entropy, transport: Some(transport) }).unwrap()
+        Parts::open(paths, config, Seams { clock, entropy, transport: Some(transport), writer: Writer::default() })
+            .unwrap()
     }
 
     /// A fresh agent.
@@ -178,7 +180,7 @@ impl House {
         for file in std::fs::read_dir(&self.prepared).unwrap().map(Result::unwrap) {
             std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
         }
-        Case { of: self, parts: self.open(&folder), folder }
+        Case { of: self, parts: self.open(&folder), folder, reader: OnceCell::new() }
     }
 
     /// Breaks answers from now on, or no more. Where they come too late, the deadline is short.
@@ -203,8 +205,8 @@ impl Case<'_> {
         ends
     }
 
-    pub(crate) fn reader(&self) -> Reader {
-        Reader::open(&self.parts.store_path).unwrap()
+    fn reader(&self) -> &Reader {
+        self.reader.get_or_init(|| Reader::open(&self.parts.store_path).unwrap())
     }
 
     /// The first column of a query's rows, as text.
@@ -216,26 +218,29 @@ impl Case<'_> {
     /// Stream table and code of every problem that stands.
     pub(crate) fn standing(&self) -> BTreeSet<(String, String)> {
         let sql = "SELECT coalesce(stream, '') || ' ' || code FROM problems WHERE cleared_at IS NULL";
-        let pair = |text: &String| text.split_once(' ').map(|(stream, code)| (stream.to_owned(), code.to_owned())).unwrap();
+        let pair =
+            |text: &String| text.split_once(' ').map(|(stream, code)| (stream.to_owned(), code.to_owned())).unwrap();
         self.column(sql).iter().map(pair).collect()
     }
 
     /// What is stored of each stream.
     pub(crate) fn dump(&self) -> BTreeMap<&'static str, Dump> {
         let reader = self.reader();
-        ENDPOINTS.iter().map(|endpoint| (endpoint.table, dump(&reader, endpoint))).collect()
+        ENDPOINTS.iter().map(|endpoint| (endpoint.table, dump(reader, endpoint))).collect()
     }
 
     /// Ends the agent and takes its directory away.
     pub(crate) async fn end(self) {
+        drop(self.reader);
         self.parts.close().await.unwrap();
         std::fs::remove_dir_all(&self.folder).unwrap();
     }
 
     /// The agent ends and starts again.
     pub(crate) async fn again(self) -> Self {
+        drop(self.reader);
         self.parts.close().await.unwrap();
-        Self { of: self.of, parts: self.of.open(&self.folder), folder: self.folder }
+        Self { of: self.of, parts: self.of.open(&self.folder), folder: self.folder, reader: OnceCell::new() }
     }
 }
 

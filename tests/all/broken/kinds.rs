@@ -46,17 +46,27 @@ pub(crate) type Make = Box<dyn Fn(&Exchange<'_>) -> Option<Wire> + Send + Sync>;
 /// All kinds.
 pub(crate) fn kinds() -> &'static [Kind] {
     static KINDS: OnceLock<Vec<Kind>> = OnceLock::new();
-    KINDS.get_or_init(|| [status::kinds(), framing::kinds(), list::kinds(), record::kinds()].into_iter().flatten().collect())
+    KINDS.get_or_init(|| {
+        [status::kinds(), framing::kinds(), list::kinds(), record::kinds()].into_iter().flatten().collect()
+    })
 }
 
 impl Kind {
     /// A kind that ends the same way whether it comes once or lasts.
-    fn always(name: &'static str, end: End, make: impl Fn(&Exchange<'_>) -> Option<Wire> + Send + Sync + 'static) -> Self {
+    fn always(
+        name: &'static str,
+        end: End,
+        make: impl Fn(&Exchange<'_>) -> Option<Wire> + Send + Sync + 'static,
+    ) -> Self {
         Self { name, on: |_| true, once: end, lasting: end, make: Box::new(make), silent: false }
     }
 
     /// A kind that another try helps against.
-    fn passing(name: &'static str, lasting: End, make: impl Fn(&Exchange<'_>) -> Option<Wire> + Send + Sync + 'static) -> Self {
+    fn passing(
+        name: &'static str,
+        lasting: End,
+        make: impl Fn(&Exchange<'_>) -> Option<Wire> + Send + Sync + 'static,
+    ) -> Self {
         Self { once: End::Whole, ..Self::always(name, lasting, make) }
     }
 

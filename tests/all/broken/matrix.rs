@@ -34,7 +34,9 @@ struct Run {
 fn runs(sparse: bool) -> Vec<Run> {
     let only = std::env::var("BROKEN_ONLY").ok();
     let mut runs = Vec::new();
-    for (number, kind) in kinds().iter().enumerate().filter(|(_, kind)| only.as_ref().is_none_or(|only| only == kind.name)) {
+    for (number, kind) in
+        kinds().iter().enumerate().filter(|(_, kind)| only.as_ref().is_none_or(|only| only == kind.name))
+    {
         for place in PLACES {
             for half in [0, 1] {
                 if sparse && (place != PLACES[number % 3] || half != number % 2) {
@@ -67,12 +69,10 @@ fn work(tls: bool, runs: &[Run]) -> (usize, BTreeMap<&'static str, BTreeSet<(&'s
                     let house = House::new(tls).await;
                     let whole = reference(&house).await;
                     while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        eprintln!("START {} {:?} {} {}", run.kind.name, run.place, run.half, run.lasting);
-                        let began = std::time::Instant::now();
                         let (struck, wrong) = one(&house, &whole, run).await;
-                        { for w in &wrong { eprintln!("WRONG {}", &w[..w.len().min(300)]); } eprintln!("SLOW {} {:?} {} {} {:?}", run.kind.name, run.place, run.half, run.lasting, began.elapsed()); }
                         met.fetch_add(struck.len(), Ordering::Relaxed);
-                        let place = ["first", "middle", "last"][PLACES.iter().position(|one| *one == run.place).unwrap()];
+                        let place =
+                            ["first", "middle", "last"][PLACES.iter().position(|one| *one == run.place).unwrap()];
                         let tables = struck.iter().map(|endpoint| (endpoint.table, place));
                         seen.lock().unwrap().entry(run.kind.name).or_default().extend(tables);
                         faults.lock().unwrap().extend(wrong);
@@ -95,12 +95,16 @@ async fn reference(house: &House) -> Stored {
     for (table, stream, lag_s) in crate::sync::STREAMS {
         let before = NOW_MS - lag_s * 1000;
         let truth = house.sandbox.truth(stream, START_S, before / 1000);
-        let ids: BTreeSet<String> = truth.into_iter().filter(|one| one.visible_ms <= NOW_MS).map(|one| one.id).collect();
+        let ids: BTreeSet<String> =
+            truth.into_iter().filter(|one| one.visible_ms <= NOW_MS).map(|one| one.id).collect();
         assert!(ids.len() >= 4, "{table}: {} in the world are too few", ids.len());
         let stored: BTreeSet<String> = case.column(&format!("SELECT id FROM {table}")).into_iter().collect();
         // Both ends of a search are inside, so that it may show a second more.
         let more = stored.difference(&ids).count();
-        assert!(ids.is_subset(&stored) && (more == 0 || stream == TruthStream::CheckoutPayments && more <= 1), "{table}");
+        assert!(
+            ids.is_subset(&stored) && (more == 0 || stream == TruthStream::CheckoutPayments && more <= 1),
+            "{table}"
+        );
     }
     case.end().await;
     whole

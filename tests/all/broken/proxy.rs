@@ -131,7 +131,8 @@ impl Proxy {
         let upstream = upstream.trim_start_matches("http://").parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { upstream, tls, fault: Mutex::default(), date: Mutex::default(), start_s, now_s });
+        let shared =
+            Arc::new(Shared { upstream, tls, fault: Mutex::default(), date: Mutex::default(), start_s, now_s });
         let of = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -144,7 +145,8 @@ impl Proxy {
 
     /// Every answer has this date from now on, or its own.
     pub(crate) fn date(&self, ms: Option<i64>) {
-        let text = |ms| jiff::Timestamp::from_millisecond(ms).unwrap().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let text =
+            |ms| jiff::Timestamp::from_millisecond(ms).unwrap().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         *self.shared.date.lock().unwrap() = ms.map(text);
     }
 

@@ -72,10 +72,16 @@ fn bodies() -> Vec<Kind> {
     let (cut, endless, protocol) = ("http.cut", "http.endless", "http.protocol");
     vec![
         connection("cut before its length", cut, |exchange| {
-            (exchange.told.framed(&[("content-length", &length(&exchange.told.body))], half(&exchange.told.body)), Then::Close)
+            (
+                exchange.told.framed(&[("content-length", &length(&exchange.told.body))], half(&exchange.told.body)),
+                Then::Close,
+            )
         }),
         connection("reset before its length", cut, |exchange| {
-            (exchange.told.framed(&[("content-length", &length(&exchange.told.body))], half(&exchange.told.body)), Then::Reset)
+            (
+                exchange.told.framed(&[("content-length", &length(&exchange.told.body))], half(&exchange.told.body)),
+                Then::Reset,
+            )
         }),
         connection("cut inside a chunk", cut, |exchange| {
             let all = chunks(&[&exchange.told.body]);
@@ -100,7 +106,10 @@ fn bodies() -> Vec<Kind> {
             (exchange.told.framed(&[("content-length", "7"), CHUNKED], &body), Then::Next)
         }),
         Kind::passing("whole in chunks", End::Whole, |exchange| {
-            next(exchange.told.framed(&[CHUNKED], &chunks(&[half(&exchange.told.body), &exchange.told.body[half(&exchange.told.body).len()..], b""])))
+            next(exchange.told.framed(
+                &[CHUNKED],
+                &chunks(&[half(&exchange.told.body), &exchange.told.body[half(&exchange.told.body).len()..], b""]),
+            ))
         }),
         Kind::always("half of it as if all", End::Stops("sync.malformed"), |exchange| {
             with_body(exchange, half(&exchange.told.body))

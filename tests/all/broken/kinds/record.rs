@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{End, Kind, changed, lists, records, with_body};
 
+const MALFORMED: End = End::Stops("sync.malformed");
 const CONTRADICTION: End = End::Stops("sync.contradiction");
 
 /// The newest record of the page with this field.
@@ -80,7 +81,7 @@ pub(super) fn kinds() -> Vec<Kind> {
         odd("an id with a zero byte", "id", json!("ch_\u{0}1")),
         spelled("an id with half a surrogate pair", br#""ch_\ud800""#, End::Rejects),
         spelled("an id said twice", br#""ch_0", "id": "ch_1""#, End::Rejects),
-        spelled("an id that is no text", b"\"ch_\xff\"", End::Stops("sync.malformed")),
+        Kind { once: MALFORMED, ..spelled("an id that is no text", b"\"ch_\xff\"", MALFORMED) },
         spelled("an id beyond all numbers", b"1e999", End::Rejects),
         spelled("an id of three hundred digits", &[b'7'; 300], End::Rejects),
         no_record("a record that is null", Value::Null),

@@ -4,7 +4,8 @@ use super::{End, Kind, next, with_body};
 use crate::broken::proxy::Exchange;
 
 /// The provider's own error body.
-const ERROR: &[u8] = br#"{"error":{"type":"api_error","message":"broken"},"error_type":"processing_error","error_codes":["broken"]}"#;
+const ERROR: &[u8] =
+    br#"{"error":{"type":"api_error","message":"broken"},"error_type":"processing_error","error_codes":["broken"]}"#;
 const PAGE: &[u8] = b"<!doctype html><html><body><h1>Bad gateway</h1></body></html>";
 
 fn status(exchange: &Exchange<'_>, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {

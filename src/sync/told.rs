@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::problem::{self, Problem};
 use crate::store::Window;
+use crate::testpoint::planted;
 
-/// An answer this far from what is expected, or from this machine's wall clock, is odd. Windows that close too late by less
-/// than this are read again by every stream's overlap.
-const ODD_MS: i64 = 5 * 60_000;
-/// The first answer of all is held against this machine's wall clock, which may be wrong itself.
-const FIRST_ODD_MS: i64 = 60 * 60_000;
+/// An answer further than this from what is expected is odd. Less than every stream's lag: no window closes in the future.
+const ODD_MS: i64 = 60_000;
+/// A person is told of clocks that differ by more.
+const DIFFERS_MS: i64 = 5 * 60_000;
 /// Answers overtake each other, and tell whole seconds: going back by less is no going back.
 const OVERTAKING_MS: i64 = 5_000;
 
@@ -29,7 +29,7 @@ impl Told {
     }
 }
 
-/// What is known of the provider's clock.
+/// What is known of one provider's clock. It reads no clock itself.
 #[derive(Debug, Default)]
 pub(super) struct ProviderTime {
     believed: Option<Told>,
@@ -43,12 +43,14 @@ impl ProviderTime {
         self.believed.map(|told| told.now(mono))
     }
 
-    /// Learns from an answer's `date`; `mono` and `wall` are this machine's clocks.
+    /// Learns from an answer's `date`; `mono` and `wall` are this machine's clocks. Its wall clock only helps to believe the
+    /// very first answer.
     pub(super) fn learn(&mut self, date: i64, mono: Duration, wall: i64) {
         let told = Told { at: date, mono };
-        let (expected, odd) = self.now(mono).map_or((wall, FIRST_ODD_MS), |known| (known, ODD_MS));
-        let fits = date.abs_diff(expected) <= odd.unsigned_abs();
-        let agreed = self.doubted.is_some_and(|one| date.abs_diff(one.now(mono)) <= ODD_MS.unsigned_abs());
+        let near = |other: i64| date.abs_diff(other) <= ODD_MS.unsigned_abs();
+        let expected = self.now(mono).unwrap_or(wall);
+        let fits = near(expected) || (date > expected && planted("leap_believed"));
+        let agreed = self.doubted.is_some_and(|one| near(one.now(mono)));
         if !fits && !agreed {
             self.doubted = Some(told);
             return;
@@ -65,8 +67,9 @@ impl ProviderTime {
         let ahead = self.now(mono)?.saturating_sub(wall);
         let minutes = ahead.unsigned_abs() / 60_000;
         let way = if ahead > 0 { "behind" } else { "ahead of" };
-        (ahead.abs() > ODD_MS)
-            .then(|| problem::SYNC_CLOCK.with(format!("this machine's clock is {minutes} minutes {way} the provider's")))
+        (ahead.unsigned_abs() > DIFFERS_MS.unsigned_abs()).then(|| {
+            problem::SYNC_CLOCK.with(format!("this machine's clock is {minutes} minutes {way} the provider's"))
+        })
     }
 }
 
@@ -110,16 +113,17 @@ mod tests {
 
     #[test]
     fn the_first_answer_is_held_against_the_wall_clock() {
-        assert_eq!(after(&[NOW + HOUR]), Some(NOW + HOUR));
-        assert_eq!(after(&[NOW + HOUR + 1]), None);
-        assert_eq!(after(&[NOW - HOUR - 1]), None);
+        assert_eq!(after(&[NOW + ODD_MS]), Some(NOW + ODD_MS));
+        assert_eq!(after(&[NOW + ODD_MS + 1]), None);
+        assert_eq!(after(&[NOW - ODD_MS - 1]), None);
         assert_eq!(after(&[NOW + YEAR, NOW + YEAR]), Some(NOW + YEAR), "the wall clock may be wrong");
         assert_eq!(after(&[NOW + YEAR, NOW + 1000]), Some(NOW + 1000));
     }
 
     #[test]
     fn small_steps_are_followed_and_time_does_not_go_back_by_overtaking() {
-        assert_eq!(after(&[NOW, NOW + 300_000]), Some(NOW + 300_000));
+        assert_eq!(after(&[NOW, NOW + 1000 + ODD_MS]), Some(NOW + 1000 + ODD_MS));
+        assert_eq!(after(&[NOW, NOW + 1001 + ODD_MS]), Some(NOW + 1000));
         assert_eq!(after(&[NOW, NOW + 1000 - 5_000]), Some(NOW + 1000));
         assert_eq!(after(&[NOW, NOW + 1000 - 5_001]), Some(NOW - 4_001));
     }
@@ -130,8 +134,8 @@ mod tests {
         assert!(time.differs(Duration::ZERO, NOW).is_none(), "nothing is known");
         time.learn(NOW, Duration::ZERO, NOW);
         let told = |wall: i64| time.differs(Duration::ZERO, wall).map(|problem| problem.detail().to_owned());
-        assert_eq!(told(NOW + ODD_MS), None);
-        assert_eq!(told(NOW + ODD_MS + 1).unwrap(), "this machine's clock is 5 minutes ahead of the provider's");
+        assert_eq!(told(NOW + DIFFERS_MS), None);
+        assert_eq!(told(NOW + DIFFERS_MS + 1).unwrap(), "this machine's clock is 5 minutes ahead of the provider's");
         assert_eq!(told(NOW - YEAR).unwrap(), "this machine's clock is 525600 minutes behind the provider's");
     }
 
