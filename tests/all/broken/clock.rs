@@ -50,7 +50,7 @@ async fn a_provider_whose_clock_was_ahead_is_read_again_when_it_is_right() {
     }
     // A day goes by: what is made in it lies in windows that count as walked.
     let day = DAY as u64;
-    (house.clock.pass(day), house.world.pass(day));
+    house.pass(day);
     case.pass().await;
     case.pass().await;
     assert_eq!(of_the_future(&case, NOW_MS + DAY), 0);
@@ -73,7 +73,7 @@ async fn this_machines_clock_moves_no_window_and_is_told_while_it_is_wrong() {
         case.pass().await;
         assert_eq!(case.standing(), BTreeSet::new());
         house.clock.jump(wrong);
-        (house.clock.pass(HOUR as u64), house.world.pass(HOUR as u64));
+        house.pass(HOUR as u64);
         let case = case.again().await;
         for _ in 0..2 {
             let ends = case.pass().await;
@@ -100,7 +100,7 @@ async fn a_suspended_machine_catches_up() {
     house.clock.jump(9 * HOUR);
     house.world.pass(9 * HOUR as u64);
     for _ in 0..3 {
-        (house.clock.pass(300_000), house.world.pass(300_000));
+        house.pass(300_000);
         case.pass().await;
     }
     let now_ms = NOW_MS + 9 * HOUR + 900_000;

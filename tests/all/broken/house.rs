@@ -173,6 +173,12 @@ impl House {
             .unwrap()
     }
 
+    /// Time goes by, here and at the providers.
+    pub(crate) fn pass(&self, ms: u64) {
+        self.clock.pass(ms);
+        self.world.pass(ms);
+    }
+
     /// A fresh agent.
     pub(crate) fn case(&self) -> Case<'_> {
         let folder = self.folder.path().join(format!("case{}", self.count.fetch_add(1, Ordering::Relaxed)));
@@ -257,7 +263,7 @@ fn dump(reader: &Reader, endpoint: &Endpoint) -> Dump {
         let of = found.columns.iter().position(of).unwrap();
         let time = found.columns.iter().position(|name| name == endpoint.clock()).filter(|_| main);
         for row in &found.rows {
-            let stored = dump.entry(row[of].str().unwrap().to_owned()).or_insert_with(Stored::default);
+            let stored = dump.entry(row[of].str().unwrap().to_owned()).or_default();
             stored.at_ms = time.and_then(|time| row[time].int()).unwrap_or(stored.at_ms);
             stored.rows.push(own.iter().map(|at| row[*at].clone()).collect());
         }
