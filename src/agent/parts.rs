@@ -191,6 +191,7 @@ impl Parts {
         Ok(Connection {
             name: name.to_owned(),
             account: account.account,
+            live: account.livemode,
             provider,
             start: wanted.start_ms(),
             caller,
@@ -216,6 +217,7 @@ impl Parts {
             let declaration = stream.declaration()?;
             let keys = &config.privacy.metadata_keys;
             let projection = Projection::new(&declaration, profile, tokens.clone(), provider.exponent, keys);
+            let projection = projection.telling_mode(provider.mode);
             let cell = |name: &str| {
                 let found = declaration.main().column(name).and_then(|column| projection.cell_of(column));
                 found.ok_or_else(|| problem::DECLARATION.with(format!("{}: no column {name}", stream.file)))

@@ -7,6 +7,12 @@ super::entries! {
         "Nothing of it was used and the checkpoint stands where it was; it is asked for again at the next run.";
     SYNC_NO_TIME = "sync.no_time", Error, Partly, "The provider's answers do not tell its time",
         "Windows are closed by the provider's clock (the Date header). A proxy may remove it: let it pass.";
+    SYNC_CLOCK = "sync.clock", Warning, Partly, "The provider's clock and this machine's differ by more than five minutes",
+        "Windows follow the provider's clock, so nothing is missed. Set this machine's clock (time service), or look for a proxy that answers from a store.";
+    SYNC_FUTURE = "sync.future", Warning, Partly, "Windows were walked by a clock that was ahead",
+        "Whatever was made in them later would have been passed over: they were forgotten and are read again. Nothing needs to be done.";
+    SYNC_LIVEMODE = "sync.livemode", Error, Partly, "The provider shows records of the other mode (live or test)",
+        "Nothing of the page was used and the checkpoint stands where it was. Check which key was set, and `base_url`; a live account and a test account are two connections.";
     SYNC_FULL_SECOND = "sync.full_second", Warning, Partly, "One second holds more records than the provider lets anyone read",
         "The second is stated as a gap in `counterfoil gaps`. Reports of that day will close it.";
     SYNC_UNSEEN = "sync.unseen", Warning, Partly, "An object that another one names is shown to this key neither by its id nor by search",

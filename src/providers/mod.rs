@@ -34,6 +34,8 @@ pub struct Provider {
     pub grant: Option<Grant>,
     /// Whether a refusal with this error code says that the object no longer exists.
     pub gone: fn(&str) -> bool,
+    /// The field of a record that tells whether it is live, of records that tell it.
+    pub mode: Option<&'static str>,
     /// Decimals of a lower-case currency at this provider; `None` for a code that is none.
     pub exponent: fn(&str) -> Option<u8>,
     /// What a key tells by its form, or why it is refused.

@@ -100,6 +100,17 @@ impl Store {
         self.connection.execute(sql, params![account, stream, now_ms, LASTING]).doing("clearing problems").map(|_| ())
     }
 
+    /// Makes `standing` all that stands for the whole of a connection.
+    pub fn settle_problems(&mut self, account: i64, standing: &[Problem], now_ms: i64) -> Result<()> {
+        let codes = standing.iter().map(|problem| format!("'{}'", problem.code())).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "UPDATE problems SET cleared_at = ?2
+             WHERE account = ?1 AND stream IS NULL AND cleared_at IS NULL AND code NOT IN ({codes})"
+        );
+        self.connection.execute(&sql, params![account, now_ms]).doing("clearing problems")?;
+        standing.iter().try_for_each(|problem| self.note_problem(Some(account), None, problem, now_ms))
+    }
+
     /// Clears one condition of the agent itself.
     pub fn clear_problem(&mut self, code: &str, now_ms: i64) -> Result<()> {
         let sql = "UPDATE problems SET cleared_at = ?2 WHERE account IS NULL AND code = ?1 AND cleared_at IS NULL";

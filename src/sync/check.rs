@@ -8,6 +8,7 @@ use super::connection::{Connection, Line};
 use super::feed;
 use super::plan::{DAY_MS, Purpose, SETTLE_MS, horizon};
 use super::span::Span;
+use super::trail::{self, Trail};
 use super::walk;
 use super::work::Work;
 use crate::entropy::Entropy;
@@ -159,15 +160,15 @@ async fn window(of: &Connection, line: &Line, span: Span, round: i64) -> Result<
 
 /// All pages of a window, ready to be stored; `None` when a second of it holds more than can be shown.
 async fn gather(of: &Connection, line: &Line, (from, to): Span) -> Result<Option<Vec<Commit>>> {
-    let (mut pages, mut below) = (Vec::new(), i64::MAX);
+    let (mut pages, mut trail) = (Vec::new(), Trail::after(None));
     let mut left = vec![(from.div_euclid(1000), to.div_euclid(1000), None)];
     while let Some((from_s, to_s, cursor)) = left.pop() {
         let at = Position { from_s, to_s, cursor, limit: line.stream.limit };
         let (page, read_seq) = walk::read(of, line, &at, Purpose::Check).await.map_err(|stop| stop.problem())?;
-        match (of.provider.page)(line.stream, &page, &at).map_err(walk::contradiction)? {
+        match (of.provider.page)(line.stream, &page, &at).map_err(trail::contradiction)? {
             Turn::Done => {}
             Turn::More(next) if Some(&next) == at.cursor.as_ref() => {
-                return Err(walk::contradiction("the same page came twice"));
+                return Err(trail::contradiction("the same page came twice"));
             }
             Turn::More(next) => left.push((from_s, to_s, Some(next))),
             Turn::TooFull if to_s - from_s <= 1 => return Ok(None),
@@ -179,11 +180,11 @@ async fn gather(of: &Connection, line: &Line, (from, to): Span) -> Result<Option
         }
         let source = match line.stream.way {
             Way::List => {
-                below = walk::in_order(line, &page, &at, below)?;
+                trail.follow(line, &page, &at)?;
                 "list"
             }
             Way::Halved => {
-                walk::inside(line, &page, (from_s - 1, to_s + 1))?;
+                trail::inside(line, &page, (from_s - 1, to_s + 1))?;
                 "search"
             }
         };

@@ -10,10 +10,10 @@ use super::plan::{DAY_MS, Purpose};
 use super::progress::Progress;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
-use crate::problem::{Problem, Result};
+use crate::problem::{self, Problem, Result};
 use crate::providers::{Provider, Stream};
 use crate::store::{StoreHandle, Upsert};
-use crate::stream::Projection;
+use crate::stream::{Page, Projection};
 
 /// One stream of one connection, ready to read.
 pub struct Line {
@@ -35,6 +35,8 @@ pub struct Connection {
     pub name: String,
     /// The account its rows carry.
     pub account: i64,
+    /// Whether the account is live, once its key has told.
+    pub live: Option<bool>,
     /// The provider.
     pub provider: &'static Provider,
     /// How far back to read, milliseconds.
@@ -81,6 +83,12 @@ impl Line {
 }
 
 impl Connection {
+    /// A page with a record of the other mode (live, test) is not of this account.
+    pub(super) fn in_mode(&self, page: &Page) -> Result<()> {
+        let other = self.live.map_or(0, |live| page.modes[usize::from(!live)]);
+        if other == 0 { Ok(()) } else { Err(problem::SYNC_LIVEMODE.with(format!("{other} on one page"))) }
+    }
+
     /// The number of a read, greater than that of every earlier one.
     pub(super) async fn read_seq(&self) -> Result<i64> {
         const AT_ONCE: i64 = 256;

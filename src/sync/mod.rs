@@ -14,6 +14,7 @@ mod progress;
 mod reread;
 mod span;
 mod told;
+mod trail;
 mod walk;
 mod work;
 

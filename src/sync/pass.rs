@@ -13,6 +13,7 @@ use super::connection::{Connection, Line};
 use super::feed::{self, Heard};
 use super::plan::{Bounds, Plan, Purpose};
 use super::reread;
+use super::told::impossible;
 use super::work::{Lane, Work};
 use crate::problem::{self, Problem, Result};
 use crate::store::RunEnd;
@@ -178,11 +179,10 @@ async fn begin(
     Ok(Begun::Ready(work, heard, now))
 }
 
-/// Asks until an answer tells the provider's time; a stream whose answer is unusable does not stop the others. Returns the
-/// first problem met.
+/// Asks until answers tell the provider's time (an odd one must be confirmed by another); a stream whose answer is unusable
+/// does not stop the others. Returns the first problem met.
 async fn learn_time(of: &Connection, lines: &[Arc<Line>]) -> Option<Problem> {
     let mut met = None;
-    // Twice: what one answer tells may need a second one to be believed.
     for line in lines.iter().chain(lines) {
         if of.caller.provider_now().is_some() {
             break;
@@ -211,10 +211,14 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64, heard: &Heard) ->
         .store
         .run(move |store| {
             let windows = store.windows(account, &table)?;
-            // Pages read under another declaration prove nothing under this one.
-            let stale = windows.iter().filter(|w| w.declaration != declaration).map(|w| w.window).collect::<Vec<_>>();
-            store.forget_windows(&stale)?;
-            let windows = windows.into_iter().filter(|w| w.declaration == declaration).collect::<Vec<_>>();
+            // Pages read under another declaration prove nothing under this one; nor do windows of the provider's future.
+            let (ahead, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| impossible(w, now));
+            if !ahead.is_empty() {
+                let told = problem::SYNC_FUTURE.with(format!("{} windows of {table}", ahead.len()));
+                store.note_problem(Some(account), Some(&table), &told, wall)?;
+            }
+            let (windows, stale): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| w.declaration == declaration);
+            store.forget_windows(&ahead.iter().chain(&stale).map(|w| w.window).collect::<Vec<_>>())?;
             Ok((windows, store.begin_run(account, &table, wall)?))
         })
         .await?;
@@ -255,11 +259,11 @@ async fn close(work: &Work) -> Result<PassEnd> {
         ends.insert(lane.run, (lane.line.table().to_owned(), clear, RunEnd { code, requests, pages, rows, bytes }));
         end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.problem.clone() });
     }
-    let (account, wall) = (of.account, of.clock.wall_ms());
+    let (account, wall, clocks) = (of.account, of.clock.wall_ms(), of.caller.clock_problem());
     of.store
         .run(move |store| {
             if ends.values().any(|(_, _, end)| end.code.is_none()) {
-                store.clear_problems(Some(account), None, wall)?;
+                store.settle_problems(account, clocks.as_slice(), wall)?;
             }
             for (run, (table, clear, end)) in &ends {
                 store.end_run(*run, end, wall)?;

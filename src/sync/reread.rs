@@ -71,7 +71,7 @@ async fn mark_unsettled(work: &Work, line: &Line, now: i64) -> Result<()> {
     let (only_word, began, seq) = (line.stream.heard == Heard::ByReading, work.began, work.of.read_seq().await?);
     let job = move |store: &mut crate::store::Store| {
         let last = store.round(account, &table, "unsettled")?;
-        if last.is_some_and(|last| now - last < DAY_MS) {
+        if last.is_some_and(|last| (0..DAY_MS).contains(&(now - last))) {
             return Ok(());
         }
         let since = if only_word { last.unwrap_or(start) } else { now };

@@ -24,6 +24,7 @@ pub static PROVIDER: Provider = Provider {
     grant: None,
     // A missing object has no documented body, and one of another entity looks the same.
     gone: |_| false,
+    mode: None,
     exponent,
     key,
 };

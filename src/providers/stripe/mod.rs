@@ -26,11 +26,12 @@ pub static PROVIDER: Provider = Provider {
     // On average, over a rolling 30 days, for the whole account (Stripe's page on rate limits, 2026).
     grant: Some(Grant { payments: "charges", per_payment: 500, least: 10_000 }),
     gone,
+    mode: Some("livemode"),
     exponent,
     key,
 };
 
-const LIST: Shape = Shape { records: Some("data"), leaves: &["object", "has_more"] };
+const LIST: Shape = Shape { records: Some("data"), leaves: &["object", "has_more", "url"] };
 
 /// A list with the usual filters, whose changes the event feed tells.
 const fn list(
@@ -141,10 +142,14 @@ fn request(stream: &Stream, at: &Position) -> Ask {
     Ask { body: None, path }
 }
 
-fn page(_: &Stream, page: &Page, _: &Position) -> std::result::Result<Turn, Odd> {
-    let [object, has_more] = &page.leaves[..] else { return Err("no list") };
+fn page(stream: &Stream, page: &Page, _: &Position) -> std::result::Result<Turn, Odd> {
+    let [object, has_more, url] = &page.leaves[..] else { return Err("no list") };
     if *object != Some(Leaf::Text("list".to_owned())) {
         return Err("the answer is not a list");
+    }
+    // Each list names its own address.
+    if matches!(url, Some(Leaf::Text(url)) if !url.starts_with(stream.path)) {
+        return Err("the answer is another list");
     }
     match has_more {
         Some(Leaf::Bool(false)) => Ok(Turn::Done),
