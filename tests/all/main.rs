@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod declarations;
 mod egress;
+mod fuzz;
 mod http;
 mod judges;
 #[cfg(debug_assertions)]
