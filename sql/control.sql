@@ -31,6 +31,36 @@ CREATE TABLE coverage (
 );
 CREATE INDEX coverage_by_stream ON coverage (account, stream, state, from_at);
 
+-- Objects that are to be read again: something said that they changed, or their state is not final. A mark goes when a read
+-- that was sent after it has been stored.
+CREATE TABLE changes (
+  account    INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
+  stream     TEXT NOT NULL,    -- - | ops | the object's stream, named as its table
+  id         TEXT NOT NULL,    -- - | id | the object
+  changed_at INTEGER NOT NULL, -- - | time | since when what we hold may be old, by the provider's clock
+  marked_seq INTEGER NOT NULL, -- - | ops | number of the mark: reads with greater numbers were sent after it
+  reason     TEXT NOT NULL,    -- - | ops | what marked it: the stream whose record named it, unsettled, check
+  PRIMARY KEY (account, stream, id)
+);
+
+-- What is done from time to time, and when it was last begun, by the provider's clock.
+CREATE TABLE rounds (
+  account INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
+  stream  TEXT NOT NULL,    -- - | ops | the stream
+  kind    TEXT NOT NULL,    -- - | ops | feed (from where it must be heard), unsettled (their reading), check (random re-read)
+  at      INTEGER NOT NULL, -- - | time | when
+  PRIMARY KEY (account, stream, kind)
+);
+
+-- Requests sent, by day and purpose.
+CREATE TABLE reads (
+  account INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
+  day_at  INTEGER NOT NULL, -- - | time | midnight UTC, by the provider's clock
+  purpose TEXT NOT NULL,    -- - | ops | feed, poll, change, again, backfill, check
+  reads   INTEGER NOT NULL, -- - | measure | requests, tries included
+  PRIMARY KEY (account, day_at, purpose)
+);
+
 -- One pass over one stream.
 CREATE TABLE runs (
   run        INTEGER NOT NULL PRIMARY KEY, -- - | ops | key

@@ -13,8 +13,8 @@ use crate::entropy::Entropy;
 use crate::http::{NetOptions, NetTransport, Transport};
 use crate::paths::Paths;
 use crate::problem::{self, Result};
-use crate::providers::{self, Provider};
-use crate::store::{Account, Lock, Store, StoreHandle, Upsert};
+use crate::providers::{self, Of, Provider};
+use crate::store::{Account, Lock, Marks, Store, StoreHandle, Target, Upsert};
 use crate::stream::{Projection, Tokens};
 use crate::sync::{Caller, Connection, Keys, Line, Progress};
 use crate::vault::{KeyFile, Origin, Secret, TokenKey, Vault};
@@ -169,6 +169,7 @@ impl Parts {
             clock,
             lines: self.lines(wanted, provider, account)?,
             progress: Arc::new(Progress::default()),
+            spent: Mutex::default(),
             reads: tokio::sync::Mutex::new((0, 0)),
             busy: tokio::sync::Mutex::new(()),
         })
@@ -178,19 +179,21 @@ impl Parts {
         let config = self.config();
         let tokens: Arc<dyn Tokens> = Arc::new(VaultTokens(self.vault().token_key(TOKEN_VERSION)?));
         let profile = privacy::profile(config.privacy.local);
-        let chosen = |name: &str| wanted.streams.as_ref().is_none_or(|list| list.iter().any(|one| one == name));
         check_streams(wanted)?;
         let line = |stream: &'static providers::Stream| {
             let declaration = stream.declaration()?;
             let keys = &config.privacy.metadata_keys;
             let projection = Projection::new(&declaration, profile, tokens.clone(), provider.exponent, keys);
-            let clock = declaration.main().column(stream.clock.0).and_then(|column| projection.cell_of(column));
-            let clock_cell = clock
-                .ok_or_else(|| problem::DECLARATION.with(format!("{}: no column {}", stream.file, stream.clock.0)))?;
-            let upsert = Arc::new(Upsert::new(account.account, &declaration, &projection));
-            Ok(Arc::new(Line { stream, projection, upsert, clock_cell, size: AtomicI64::new(0) }))
+            let cell = |name: &str| {
+                let found = declaration.main().column(name).and_then(|column| projection.cell_of(column));
+                found.ok_or_else(|| problem::DECLARATION.with(format!("{}: no column {name}", stream.file)))
+            };
+            let clock_cell = cell(stream.clock.0)?;
+            let mut upsert = Upsert::new(account.account, &declaration, &projection);
+            upsert.marks = marks(provider, stream, &cell)?;
+            Ok(Arc::new(Line { stream, projection, upsert: Arc::new(upsert), clock_cell, size: AtomicI64::new(0) }))
         };
-        provider.streams.iter().filter(|stream| chosen(stream.name)).map(line).collect()
+        provider.streams.iter().filter(|stream| reads(wanted, stream)).map(line).collect()
     }
 
     fn transport(&self, wanted: &Wanted) -> Result<Arc<dyn Transport>> {
@@ -219,6 +222,35 @@ pub fn provider_of(wanted: &Wanted) -> Result<&'static Provider> {
         Kind::Checkoutcom(_) => "checkoutcom",
     };
     providers::find(name).ok_or_else(|| problem::NO_CONNECTION.with(name))
+}
+
+/// Whether a connection reads a stream: all when it names none, and what tells of changes in any case.
+pub fn reads(wanted: &Wanted, stream: &providers::Stream) -> bool {
+    let chosen = |list: &Vec<String>| list.iter().any(|one| one == stream.name);
+    stream.heard == providers::Heard::IsFeed || wanted.streams.as_ref().is_none_or(chosen)
+}
+
+/// What the records of a stream say of others, in the cells of its projection; `None` when they say nothing.
+fn marks(
+    provider: &Provider,
+    stream: &providers::Stream,
+    cell: &dyn Fn(&str) -> Result<usize>,
+) -> Result<Option<Marks>> {
+    let table = |name: &str| format!("{}_{name}", provider.name);
+    let mut objects = Vec::new();
+    for mark in provider.marks.iter().filter(|mark| mark.stream == stream.name) {
+        let target = match mark.of {
+            Of::Stream(name) => Target::Table(table(name)),
+            Of::Named(column) => {
+                let marked = provider.streams.iter().filter(|stream| stream.heard != providers::Heard::IsFeed);
+                let tables = marked.map(|stream| (stream.object.to_owned(), table(stream.name)));
+                Target::Named(cell(column)?, tables.collect())
+            }
+        };
+        objects.push((cell(mark.id)?, target));
+    }
+    let clock = (stream.clock.0.to_owned(), cell(stream.clock.0)?);
+    Ok((!objects.is_empty()).then_some(Marks { clock, objects }))
 }
 
 /// Whether every stream that the configuration names exists.

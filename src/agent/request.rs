@@ -153,7 +153,7 @@ async fn sync(parts: &Parts, targets: &[String], tell: Tell<'_>) -> Result<Value
         let wanted = wanted.clone();
         passes.spawn(async move {
             let only = (!wanted.streams.is_empty()).then_some(&wanted.streams[..]);
-            let end = pass(wanted.connection.clone(), only, Arc::new(AtomicBool::new(false))).await;
+            let end = pass(wanted.connection.clone(), only, Arc::new(AtomicBool::new(false)), None).await;
             (wanted, end)
         });
     }

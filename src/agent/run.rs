@@ -292,24 +292,26 @@ async fn stop(mut task: Task) {
     }
 }
 
-/// Pass after pass of one connection, at the interval that the configuration in force gives.
+/// Pass after pass of one connection, at the interval that the configuration in force gives. While there is past to read,
+/// one pass follows the other: each begins with what is new.
 async fn keep(parts: Arc<Parts>, name: String, (nudge, stop): (Arc<Notify>, Arc<AtomicBool>), new_rows: Arc<Notify>) {
     while !stop.load(Ordering::Relaxed) {
-        if let Err(problem) = one_pass(&parts, &name, &stop).await {
-            tracing::warn!(connection = name, code = problem.code(), "{problem}");
-            let now = parts.seams.clock.wall_ms();
-            let connection = name.clone();
-            let noted = parts.store.run(move |store| {
-                let account = store.account(&connection)?.map(|account| account.account);
-                store.note_problem(account, None, &problem, now)
-            });
-            drop(noted.await);
-        }
+        let interval = interval(&parts, &name).await;
+        let until = parts.seams.clock.mono() + interval;
+        let more = match one_pass(&parts, &name, &stop, until).await {
+            Ok(more) => more,
+            Err(problem) => {
+                failed(&parts, &name, problem).await;
+                false
+            }
+        };
         new_rows.notify_one();
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        let interval = interval(&parts, &name).await;
+        if more {
+            continue;
+        }
         tokio::select! {
             () = parts.seams.clock.sleep(interval) => {}
             () = nudge.notified() => {}
@@ -317,16 +319,28 @@ async fn keep(parts: Arc<Parts>, name: String, (nudge, stop): (Arc<Notify>, Arc<
     }
 }
 
-async fn one_pass(parts: &Parts, name: &str, stop: &Arc<AtomicBool>) -> Result<()> {
+/// A pass that could not even begin, or that lost its store.
+async fn failed(parts: &Parts, name: &str, problem: Problem) {
+    tracing::warn!(connection = name, code = problem.code(), "{problem}");
+    let (now, connection) = (parts.seams.clock.wall_ms(), name.to_owned());
+    let noted = parts.store.run(move |store| {
+        let account = store.account(&connection)?.map(|account| account.account);
+        store.note_problem(account, None, &problem, now)
+    });
+    drop(noted.await);
+}
+
+/// True when there is past left to read.
+async fn one_pass(parts: &Parts, name: &str, stop: &Arc<AtomicBool>, until: Duration) -> Result<bool> {
     let connection = parts.connection(name).await?;
-    let end = pass(connection.clone(), None, stop.clone()).await?;
+    let end = pass(connection.clone(), None, stop.clone(), Some(until)).await?;
     let total = connection.progress.total();
     let failed = end.streams.iter().filter(|stream| stream.problem.is_some()).count();
     tracing::info!(connection = name, rows = total.rows, requests = total.requests, failed, "pass ended");
     for (stream, problem) in end.streams.iter().filter_map(|s| s.problem.as_ref().map(|problem| (&s.stream, problem))) {
         tracing::warn!(connection = name, stream, code = problem.code(), "{problem}");
     }
-    Ok(())
+    Ok(end.more)
 }
 
 /// The time to the next pass: as configured, or planned so that polling stays within the reads of the month (a fifth of what

@@ -162,26 +162,17 @@ impl Stage<'_> {
 
         self.say("5. How far everything is known");
         let reader = Reader::open(&self.paths.store(None))?;
-        let known = status::known(&reader, &*self.loaded()?)?;
-        let horizons: Vec<Value> = known.iter().map(|one| {
-            json!({"connection": one.connection, "stream": one.stream, "rows": one.rows, "listed_to": one.horizon.listed_to, "settled_to": one.horizon.settled_to})
-        }).collect();
+        let all = status::all(&reader, &*self.loaded()?)?;
+        let horizons: Vec<Value> = all.iter().map(status::fact).collect();
         let at = |ms: Option<i64>| ms.map(table::moment).unwrap_or_default();
-        let rows: Vec<Vec<String>> = known
-            .iter()
-            .map(|one| {
-                vec![
-                    one.connection.clone(),
-                    one.stream.clone(),
-                    one.rows.to_string(),
-                    at(one.horizon.listed_to),
-                    at(one.horizon.settled_to),
-                ]
-            })
-            .collect();
-        self.context
-            .out
-            .line(table::aligned(&["connection", "stream", "rows", "listed up to", "settled up to"], &rows));
+        let row = |one: &status::One| {
+            let (horizon, changed) = (&one.known.horizon, one.known.changed_to);
+            let words = [one.connection.clone(), one.stream.clone(), one.rows.to_string()];
+            words.into_iter().chain([at(horizon.listed_to), at(changed), at(horizon.settled_to)]).collect()
+        };
+        let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+        let columns = ["connection", "stream", "rows", "listed up to", "changes up to", "settled up to"];
+        self.context.out.line(table::aligned(&columns, &rows));
 
         self.say("6. What left this machine, byte for byte, with the receiver's signed receipt");
         for (seq, bytes, receipt) in &batches {

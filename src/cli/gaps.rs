@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::status::{Known, known};
+use super::status::{One, all};
 use super::{Context, table};
 use crate::problem::{Exit, Result};
 
@@ -14,11 +14,11 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     let reader = context.reader()?;
     let config = context.config()?;
     let (mut gaps, mut unread) = (Vec::new(), Vec::new());
-    for Known { connection, stream, missing, horizon, .. } in known(&reader, &config)? {
-        if horizon.listed_to.is_none() {
+    for One { connection, stream, known, .. } in all(&reader, &config)? {
+        if known.horizon.listed_to.is_none() {
             unread.push(format!("{connection}/{stream}"));
         }
-        for (from, to, reason) in missing {
+        for (from, to, reason) in known.missing {
             gaps.push((connection.clone(), stream.clone(), from, to, reason));
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     let rows: Vec<Vec<String>> = gaps
         .into_iter()
         .map(|(connection, stream, from, to, reason)| {
-            vec![connection, stream, table::moment(from), table::moment(to), reason]
+            vec![connection, stream, table::moment(from), table::moment(to), reason.to_owned()]
         })
         .collect();
     context.out.line(table::aligned(&["connection", "stream", "from", "to", "why"], &rows));

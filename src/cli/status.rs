@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::context::block_on;
 use super::{Context, table};
 use crate::agent::control::Client;
-use crate::agent::parts::provider_of;
+use crate::agent::parts::{provider_of, reads};
 use crate::config::{self, Config};
 use crate::problem::{self, Exit, Problem, Result};
-use crate::store::{Reader, WindowState};
-use crate::sync::{Horizon, horizon, missing};
+use crate::store::Reader;
+use crate::sync::{Known, known};
 
 /// Connections, streams, horizons, problems.
 #[derive(clap::Args)]
@@ -23,15 +23,13 @@ pub(super) struct Args {
     watch: bool,
 }
 
-/// What is known of one stream.
-pub(super) struct Known {
+/// One stream of one connection.
+pub(super) struct One {
     pub(super) connection: String,
     pub(super) stream: String,
     pub(super) rows: i64,
     pub(super) rejected: i64,
-    pub(super) horizon: Horizon,
-    /// Time before the end of the newest walk that was not walked whole, and why.
-    pub(super) missing: Vec<(i64, i64, String)>,
+    pub(super) known: Known,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
@@ -52,7 +50,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
 /// Everything that is shown, gathered once for both ways of showing it.
 struct Facts {
     running: bool,
-    streams: Vec<Known>,
+    streams: Vec<One>,
     problems: Vec<Value>,
     generation: Value,
     refused: Option<Problem>,
@@ -74,7 +72,7 @@ fn gather(context: &Context) -> Result<Facts> {
         Err(problem) => (config::load(&paths.last_good()).ok().map(Arc::new), Some(problem)),
     };
     let reader = context.reader()?;
-    let streams = config.as_ref().map(|config| known(&reader, config)).transpose()?.unwrap_or_default();
+    let streams = config.as_ref().map(|config| all(&reader, config)).transpose()?.unwrap_or_default();
     let sql = "SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1";
     let generation = table::objects(&reader.table(sql)?).get(0).cloned().unwrap_or_default();
     let since = context.clock.wall_ms() - 30 * 86_400_000;
@@ -143,7 +141,8 @@ fn print(context: &Context, facts: &Facts) {
         say(format!("outbox: {waiting} waiting, {held} held"));
     }
     let rows: Vec<Vec<String>> = facts.streams.iter().map(row).collect();
-    let columns = ["connection", "stream", "rows", "listed up to", "from", "settled up to", "rejected", "gaps"];
+    let columns =
+        ["connection", "stream", "rows", "listed from", "up to", "changes up to", "settled up to", "rejected", "gaps"];
     say(table::aligned(&columns, &rows));
     for problem in &facts.problems {
         let text = |key: &str| problem[key].as_str();
@@ -157,30 +156,33 @@ fn mb(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn fact(known: &Known) -> Value {
+pub(super) fn fact(one: &One) -> Value {
+    let Known { horizon, changed_to, never_changed, missing } = &one.known;
     json!({
-        "connection": known.connection, "stream": known.stream, "rows": known.rows, "rejected": known.rejected,
-        "listed_from": known.horizon.listed_from, "listed_to": known.horizon.listed_to,
-        "settled_to": known.horizon.settled_to, "changed_to": null, "gaps": known.missing.len(),
+        "connection": one.connection, "stream": one.stream, "rows": one.rows, "rejected": one.rejected,
+        "listed_from": horizon.listed_from, "listed_to": horizon.listed_to, "settled_to": horizon.settled_to,
+        "changed_to": changed_to, "changed_never": never_changed, "gaps": missing.len(),
     })
 }
 
-fn row(known: &Known) -> Vec<String> {
+fn row(one: &One) -> Vec<String> {
     let at = |ms: Option<i64>| ms.map(table::moment).unwrap_or_else(|| "-".to_owned());
+    let Known { horizon, changed_to, never_changed, missing } = &one.known;
     vec![
-        known.connection.clone(),
-        known.stream.clone(),
-        known.rows.to_string(),
-        at(known.horizon.listed_to),
-        at(known.horizon.listed_from),
-        at(known.horizon.settled_to),
-        known.rejected.to_string(),
-        known.missing.len().to_string(),
+        one.connection.clone(),
+        one.stream.clone(),
+        one.rows.to_string(),
+        at(horizon.listed_from),
+        at(horizon.listed_to),
+        if *never_changed { "never stated".to_owned() } else { at(*changed_to) },
+        at(horizon.settled_to),
+        one.rejected.to_string(),
+        missing.len().to_string(),
     ]
 }
 
 /// What the store knows of every configured stream.
-pub(super) fn known(reader: &Reader, config: &Config) -> Result<Vec<Known>> {
+pub(super) fn all(reader: &Reader, config: &Config) -> Result<Vec<One>> {
     let mut all = Vec::new();
     let accounts = reader.accounts()?;
     for (connection, wanted) in &config.connections {
@@ -188,29 +190,14 @@ pub(super) fn known(reader: &Reader, config: &Config) -> Result<Vec<Known>> {
         let account = accounts.iter().find(|account| account.connection.as_ref() == Some(connection));
         let account = account.map_or(0, |account| account.account);
         let provider = provider_of(wanted)?;
-        for stream in provider.streams {
-            if wanted.streams.as_ref().is_some_and(|names| !names.iter().any(|name| name == stream.name)) {
-                continue;
-            }
+        for stream in provider.streams.iter().filter(|stream| reads(wanted, stream)) {
             let table = provider.table(stream);
-            let hash = stream.declaration()?.hash;
-            let windows = reader.windows(account, &table)?;
             let number = |sql: String| Ok::<_, problem::Problem>(reader.table(&sql)?.rows[0][0].int().unwrap_or(0));
             let rows = number(format!("SELECT count(*) FROM {table} WHERE account = {account}"))?;
             let rejected =
                 number(format!("SELECT count(*) FROM rejected WHERE stream = '{table}' AND account = {account}"))?;
-            let gaps = missing(&windows, wanted.start_ms(), &hash).into_iter().map(|(from, to)| {
-                let gap = windows.iter().find(|w| w.state == WindowState::Gap && w.from_at < to && w.to_at > from);
-                (from, to, if gap.is_some() { "one second holds too much" } else { "not read yet" }.to_owned())
-            });
-            all.push(Known {
-                connection: connection.clone(),
-                stream: stream.name.to_owned(),
-                rows,
-                rejected,
-                horizon: horizon(&windows, wanted.start_ms(), &hash),
-                missing: gaps.collect(),
-            });
+            let known = known(reader, account, provider, stream, wanted.start_ms())?;
+            all.push(One { connection: connection.clone(), stream: stream.name.to_owned(), rows, rejected, known });
         }
     }
     Ok(all)

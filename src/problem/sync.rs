@@ -9,6 +9,8 @@ super::entries! {
         "Windows are closed by the provider's clock (the Date header). A proxy may remove it: let it pass.";
     SYNC_FULL_SECOND = "sync.full_second", Warning, Partly, "One second holds more records than the provider lets anyone read",
         "The second is stated as a gap in `counterfoil gaps`. Reports of that day will close it.";
+    SYNC_UNSEEN = "sync.unseen", Warning, Partly, "An object that another one names is shown to this key neither by its id nor by search",
+        "It may belong to an entity that the key does not cover: give the connection a key that does, or ignore it.";
     SYNC_OTHER_ACCOUNT = "sync.other_account", Error, Problem, "The key belongs to another account than the rows of this connection",
         "Nothing was changed. Make a new connection for that account, or set a key of the right one.";
     SYNC_NO_STREAM = "sync.no_stream", Error, Usage, "There is no such stream",

@@ -16,14 +16,20 @@ pub struct Provider {
     pub name: &'static str,
     /// What it offers.
     pub streams: &'static [Stream],
+    /// What records of one stream say of another's.
+    pub marks: &'static [Mark],
     /// Sent with every request.
     pub headers: &'static [(&'static str, &'static str)],
     /// The request for a position in a stream.
     pub request: fn(&Stream, &Position) -> Ask,
     /// What a page says about its window.
     pub page: fn(&Stream, &Page, &Position) -> std::result::Result<Turn, Odd>,
-    /// The request for one object that we hold: whoever can read it has the account's key.
-    pub witness: fn(&Stream, &str) -> Ask,
+    /// The request for one object by its id.
+    pub one: fn(&Stream, &str) -> Ask,
+    /// The request that finds one object in a list, for keys that may not read it by its id; made at this second, if known.
+    pub find: Option<fn(&Stream, &str, Option<i64>) -> Ask>,
+    /// Whether a refusal with this error code says that the object no longer exists.
+    pub gone: fn(&str) -> bool,
     /// Decimals of a lower-case currency at this provider; `None` for a code that is none.
     pub exponent: fn(&str) -> Option<u8>,
     /// What a key tells by its form, or why it is refused.
@@ -54,7 +60,61 @@ pub struct Stream {
     pub overlap_s: i64,
     /// The permission that reading it needs, as the provider names it.
     pub permission: &'static str,
+    /// The provider's name for one such object.
+    pub object: &'static str,
+    /// The column of the time when an object was made.
+    pub made: &'static str,
+    /// How changes after an object was made are heard of.
+    pub heard: Heard,
+    /// Which rows have a state that is not final: a condition on the stream's table, where `?2` is the provider's time in
+    /// milliseconds. They are read again once a day.
+    pub unsettled: Option<&'static str>,
+    /// Each day is listed again when this many days have passed since its end.
+    pub rungs: &'static [i64],
+    /// How long after it was made an object may still change, in days: as far back as all is listed again after a gap in
+    /// the feed.
+    pub reach_days: i64,
 }
+
+/// How changes are heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// The stream is the feed: its records say what else changed. Its rows are kept for some days only.
+    IsFeed,
+    /// The feed names every object that changed.
+    ByFeed,
+    /// A change moves the object to a new time in the list.
+    ByList,
+    /// No word of it comes, but when it comes is known: the unsettled rows, read again, are all that can have changed.
+    ByReading,
+    /// No word of it comes: what is listed again is all that is known. The stream can never state a changed horizon.
+    Never,
+}
+
+/// What a record says of another object: that it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The stream whose records say it.
+    pub stream: &'static str,
+    /// The column with the other object's id.
+    pub id: &'static str,
+    /// Which stream that object is of.
+    pub of: Of,
+}
+
+/// Which stream a marked object is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// Always this one.
+    Stream(&'static str),
+    /// The one whose [`Stream::object`] stands in this column.
+    Named(&'static str),
+}
+
+/// An event feed is read again from the beginning when it was not heard for longer than this: a day less than is kept.
+pub const FEED_REACH_MS: i64 = 29 * 86_400_000;
+/// Rows of a feed leave after this long.
+pub const FEED_KEPT_MS: i64 = 35 * 86_400_000;
 
 /// A way of reading, of a closed set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +177,22 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// The provider's word for how a window is walked, as coverage names it.
+    pub fn method(&self) -> &'static str {
+        match self.way {
+            Way::List => "list",
+            Way::Halved => "halved",
+        }
+    }
+}
+
 impl Provider {
+    /// The stream that tells what changed, if there is one.
+    pub fn feed(&self) -> Option<&'static Stream> {
+        self.streams.iter().find(|stream| stream.heard == Heard::IsFeed)
+    }
+
     /// The name of a stream's main table.
     pub fn table(&self, stream: &Stream) -> String {
         format!("{}_{}", self.name, stream.name)

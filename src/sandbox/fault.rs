@@ -64,6 +64,10 @@ pub enum FaultKind {
     Repeat,
     /// No data, but more is said to follow.
     Hollow,
+    /// A whole and well-formed page without any data.
+    Empty,
+    /// The object that is asked for does not exist (any more).
+    Gone,
     /// The connection ends without an answer.
     Close,
 }

@@ -175,6 +175,19 @@ fn answer_with(call: &Call, fault: Option<&FaultKind>, state: &State) -> Answer 
             let page = "<!doctype html><html><body><h1>Sign in to continue</h1></body></html>\n";
             return Answer { status: 200, body: page.into() };
         }
+        Some(FaultKind::Gone) => {
+            return match call.face {
+                FaceName::Stripe => stripe::error(404, Some("resource_missing"), Some("id"), "No such object."),
+                FaceName::CheckoutCom => Answer { status: 404, body: Vec::new() },
+            };
+        }
+        Some(FaultKind::Empty) => {
+            let body: &str = match call.face {
+                FaceName::Stripe => "{\"object\": \"list\", \"data\": [], \"has_more\": false, \"url\": \"/v1\"}\n",
+                FaceName::CheckoutCom => r#"{"limit":250,"skip":0,"total_count":0,"data":[]}"#,
+            };
+            return Answer { status: 200, body: body.into() };
+        }
         Some(FaultKind::Hollow) => {
             let body: &str = match call.face {
                 FaceName::Stripe => "{\"object\": \"list\", \"data\": [], \"has_more\": true, \"url\": \"/v1\"}\n",

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use rusqlite::CachedStatement;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
+use super::changes::Marks;
 use super::coverage::Step;
 use super::fault::Doing;
 use super::open::Store;
@@ -23,6 +24,10 @@ pub struct Upsert {
     pub account: i64,
     /// The declaration's hash, for coverage.
     pub declaration: String,
+    /// What its records say of other objects.
+    pub marks: Option<Marks>,
+    /// The cell of the main table's id.
+    pub(super) id: Option<usize>,
     tables: Vec<Target>,
 }
 
@@ -45,6 +50,9 @@ pub struct Commit {
     pub page: Page,
     /// Number of the read, taken before the request was sent.
     pub read_seq: i64,
+    /// Number of the marks that the page makes, taken after the answer came: only reads sent later than it have seen what it
+    /// says.
+    pub mark_seq: i64,
     /// When the answer came, by this machine's clock.
     pub read_at: i64,
     /// What the read was: list, search, get.
@@ -80,12 +88,14 @@ impl Upsert {
             stream: declaration.main().name.clone(),
             account,
             declaration: declaration.hash.clone(),
+            marks: None,
+            id: main_id,
             tables: tables.collect(),
         }
     }
 }
 
-struct Bound<'p>(Value<'p>);
+pub(super) struct Bound<'p>(pub(super) Value<'p>);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -100,6 +110,7 @@ impl ToSql for Bound<'_> {
 impl Store {
     /// Writes a page with all that it proves. Runs within the transaction of the job that calls it.
     pub fn commit_page(&mut self, commit: &Commit) -> Result<Committed> {
+        self.mark(commit)?;
         let before = self.connection.total_changes();
         let latest = self.upsert_rows(commit, 0, |_| true)?;
         for (table, target) in commit.upsert.tables.iter().enumerate().skip(1) {
@@ -116,6 +127,9 @@ impl Store {
         self.count_rejected(commit)?;
         self.count_drift(commit)?;
         let rejected = commit.page.rejected.len() as u64;
+        if let Step::One { id } = &commit.step {
+            self.forget_change(commit.upsert.account, &commit.upsert.stream, id, commit.read_seq)?;
+        }
         self.step(&commit.upsert, &commit.step, commit.page.records, rejected, commit.read_at)?;
         Ok(Committed { records: commit.page.records, written, rejected })
     }

@@ -40,6 +40,8 @@ pub struct Window {
     pub provider_at: Option<i64>,
     /// Hash of the declaration that read it.
     pub declaration: String,
+    /// Why it is a gap.
+    pub reason: Option<String>,
 }
 
 /// What a page proves about its window.
@@ -57,7 +59,17 @@ pub enum Step {
         /// The window.
         window: i64,
     },
-    /// Nothing: the page belongs to no window (a single read).
+    /// The window is walked whole, and what it covers was covered before: it leaves no trace.
+    Again {
+        /// The window.
+        window: i64,
+    },
+    /// One object was read by itself: no mark that is older than the read stands on it any more.
+    One {
+        /// The object.
+        id: String,
+    },
+    /// Nothing: the page belongs to no window.
     Nothing,
 }
 
@@ -82,7 +94,8 @@ impl WindowState {
 /// All windows of a stream, oldest first.
 pub(super) fn windows(connection: &rusqlite::Connection, account: i64, stream: &str) -> Result<Vec<Window>> {
     let doing = "reading coverage";
-    let sql = "SELECT window, from_at, to_at, state, cursor, pages, rows, provider_at, declaration FROM coverage
+    let sql =
+        "SELECT window, from_at, to_at, state, cursor, pages, rows, provider_at, declaration, reason FROM coverage
         WHERE account = ?1 AND stream = ?2 ORDER BY from_at, to_at";
     let mut statement = connection.prepare_cached(sql).doing(doing)?;
     let windows = statement.query_map(params![account, stream], |row| {
@@ -96,6 +109,7 @@ pub(super) fn windows(connection: &rusqlite::Connection, account: i64, stream: &
             rows: row.get(6)?,
             provider_at: row.get(7)?,
             declaration: row.get(8)?,
+            reason: row.get(9)?,
         })
     });
     windows.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
@@ -157,6 +171,26 @@ impl Store {
         self.connection.execute(sql, [window]).doing(doing).map(|_| ())
     }
 
+    /// States as a gap a stretch of a feed that can no longer be read, found at the provider's time `found_at`.
+    pub fn state_gap(
+        &mut self,
+        upsert: &Upsert,
+        (clock, reason): (&str, &str),
+        (from_at, to_at): (i64, i64),
+        found_at: i64,
+    ) -> Result<()> {
+        let sql = "INSERT INTO coverage (account, stream, clock, from_at, to_at, method, state, provider_at, declaration, reason)
+            VALUES (?1, ?2, ?3, ?4, ?5, 'none', 'gap', ?6, ?7, ?8)";
+        let row = params![upsert.account, upsert.stream, clock, from_at, to_at, found_at, upsert.declaration, reason];
+        self.connection.execute(sql, row).doing("stating a gap").map(|_| ())
+    }
+
+    /// A gap was closed by listing again all that may have changed in it.
+    pub fn close_gap(&mut self, window: i64) -> Result<()> {
+        let sql = "UPDATE coverage SET state = 'complete', method = 'relisted', reason = NULL WHERE window = ?1 AND state = 'gap'";
+        self.connection.execute(sql, [window]).doing("closing a gap").map(|_| ())
+    }
+
     /// Forgets windows that an edit of the configuration or of the declaration made void, so that they are read again.
     pub fn forget_windows(&mut self, windows: &[i64]) -> Result<()> {
         for window in windows {
@@ -186,7 +220,8 @@ impl Store {
         let (window, cursor, state) = match step {
             Step::Continue { window, cursor } => (*window, Some(cursor.as_str()), WindowState::Open),
             Step::Complete { window } => (*window, None, WindowState::Complete),
-            Step::Nothing => return Ok(()),
+            Step::Again { window } => return self.forget_windows(&[*window]),
+            Step::One { .. } | Step::Nothing => return Ok(()),
         };
         let sql = "UPDATE coverage SET cursor = ?2, state = ?3, pages = pages + 1, rows = rows + ?4, rejected = rejected + ?5,
             read_at = ?6 WHERE window = ?1 AND state = 'open'";

@@ -2,6 +2,7 @@
 //! providers nor keys nor the network. No other room holds a type of rusqlite, but `egress` for its own file.
 
 mod accounts;
+mod changes;
 mod commit;
 mod coverage;
 mod fault;
@@ -11,6 +12,7 @@ mod query;
 mod records;
 
 pub use accounts::Account;
+pub use changes::{Change, Marks, Target};
 pub use commit::{Commit, Committed, Upsert};
 pub use coverage::{Step, Window, WindowState};
 pub use fault::from_sqlite;

@@ -18,7 +18,28 @@ const APPLICATION_ID: i32 = 0x4346_7374;
 
 /// What each version added: the first is the whole schema of its day, every later one a script that runs once.
 /// A script is never edited once released.
-const MIGRATIONS: &[&str] = &[""];
+const MIGRATIONS: &[&str] = &["", V2];
+
+/// What changed, what is done from time to time, and the reads: the feed of events is followed.
+const V2: &str = "
+CREATE TABLE changes (
+  account INTEGER NOT NULL REFERENCES accounts, stream TEXT NOT NULL, id TEXT NOT NULL, changed_at INTEGER NOT NULL,
+  marked_seq INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (account, stream, id)
+);
+CREATE TABLE rounds (
+  account INTEGER NOT NULL REFERENCES accounts, stream TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (account, stream, kind)
+);
+CREATE TABLE reads (
+  account INTEGER NOT NULL REFERENCES accounts, day_at INTEGER NOT NULL, purpose TEXT NOT NULL, reads INTEGER NOT NULL,
+  PRIMARY KEY (account, day_at, purpose)
+);
+CREATE TABLE stripe_events (
+  account INTEGER NOT NULL REFERENCES accounts, id TEXT NOT NULL, created_at INTEGER NOT NULL, type TEXT NOT NULL,
+  object TEXT, object_id TEXT, charge_id TEXT, latest_charge_id TEXT, seen_at INTEGER NOT NULL, read_at INTEGER NOT NULL,
+  read_seq INTEGER NOT NULL, source TEXT NOT NULL, deleted_at INTEGER, PRIMARY KEY (account, id)
+);
+";
 
 /// A view, recreated whenever its text changes.
 #[derive(Debug, Clone, Copy)]

@@ -114,6 +114,16 @@ impl Reader {
         super::coverage::windows(&self.connection, account, stream)
     }
 
+    /// Since when what we hold of a stream may be old: the earliest change that is marked and not read yet.
+    pub fn earliest_change(&self, account: i64, stream: &str) -> Result<Option<i64>> {
+        super::changes::earliest_change(&self.connection, account, stream)
+    }
+
+    /// When something that is done from time to time was last begun.
+    pub fn round(&self, account: i64, stream: &str, kind: &str) -> Result<Option<i64>> {
+        super::changes::round(&self.connection, account, stream, kind)
+    }
+
     /// All rows of a statement of ours, as a table.
     pub fn table(&self, sql: &str) -> Result<Table> {
         self.run(sql, usize::MAX)

@@ -50,7 +50,7 @@ impl Caller {
         (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
         per_second: f64,
     ) -> Self {
-        let pacer = Pacer::new(clock.clone(), per_second, super::pass::WORKERS);
+        let pacer = Pacer::new(clock.clone(), per_second, super::work::WORKERS);
         let (told, requests) = (Mutex::new(None), AtomicU64::new(0));
         Self { provider, base_url, transport, keys, clock, entropy, pacer, told, requests }
     }

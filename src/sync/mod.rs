@@ -2,13 +2,22 @@
 //! provider by name: ways of reading are a closed set, and everything else is the provider's data.
 
 mod call;
+mod change;
+mod connection;
+mod feed;
+mod known;
 mod pass;
 mod plan;
 mod progress;
+mod reread;
 mod span;
 mod walk;
+mod work;
 
 pub use call::{Caller, Keys};
-pub use pass::{Connection, Line, PassEnd, StreamEnd, identify, pass, probe};
-pub use plan::{Bounds, Horizon, SETTLE_MS, horizon, missing, proven};
+pub use connection::{Connection, Line};
+pub use feed::FEED_GAP;
+pub use known::{Known, known};
+pub use pass::{PassEnd, StreamEnd, identify, pass, probe};
+pub use plan::{Bounds, Demand, Horizon, Purpose, SETTLE_MS, horizon, missing, proven};
 pub use progress::{Progress, StreamProgress};

@@ -1,14 +1,14 @@
 //! Decides what to walk next. Pure: windows and bounds in, the next window out. Recent time first, then backwards; every
-//! closed day once more when its lag has passed; nothing twice without need.
+//! closed day again on its rungs; what may have changed unheard again; nothing twice without need.
 
-use super::span::{Span, uncovered};
+use super::span::{Span, joined, uncovered};
 use crate::store::{Window, WindowState};
 
 /// A walk proves a day for good when it began this long after the day's end: by then what is to become visible is, and what
 /// changes within days has changed. Also the lag before the day may be released upstream.
 pub const SETTLE_MS: i64 = 3 * DAY_MS;
 
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 /// Windows of a first backfill; grown and shrunk by what they hold.
 const FIRST_SIZE: i64 = DAY_MS;
 /// Checkout.com refuses wider windows than about 90 days; the others do not need them.
@@ -16,7 +16,7 @@ const MOST: i64 = 90 * DAY_MS;
 const LEAST: i64 = 60_000;
 
 /// The frozen frame of one pass over one stream, in milliseconds of the provider's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     /// How far back to read.
     pub start: i64,
@@ -24,6 +24,50 @@ pub struct Bounds {
     pub horizon: i64,
     /// A pass begins this much before the end of the last one.
     pub overlap: i64,
+    /// Each day is listed again when this many days have passed since its end.
+    pub rungs: &'static [i64],
+    /// What else must be listed again.
+    pub demands: Vec<Demand>,
+}
+
+/// A stretch of which only walks that began at or after some moment count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// The stretch.
+    pub span: Span,
+    /// The moment, by the provider's clock.
+    pub since: i64,
+}
+
+/// What a request is for. Also the order in which a pass goes about things, so that what is new never waits for the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Hearing what changed.
+    Feed,
+    /// What was made since the last pass.
+    Poll,
+    /// One object, or a few together, that changed.
+    Change,
+    /// Listed once before, to be listed again.
+    Again,
+    /// The past, read for the first time.
+    Backfill,
+    /// Comparing what we hold with what the provider shows.
+    Check,
+}
+
+impl Purpose {
+    /// Its name in the table of reads.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Feed => "feed",
+            Self::Poll => "poll",
+            Self::Change => "change",
+            Self::Again => "again",
+            Self::Backfill => "backfill",
+            Self::Check => "check",
+        }
+    }
 }
 
 /// Up to where a stream is known.
@@ -46,15 +90,26 @@ pub(super) enum Next {
     Fresh(Span),
 }
 
+impl Next {
+    pub(super) fn span(&self) -> Span {
+        match self {
+            Self::Resume(window) => (window.from_at, window.to_at),
+            Self::Fresh(span) => *span,
+        }
+    }
+}
+
 /// The plan of one stream within one pass.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) bounds: Bounds,
     declaration: String,
     windows: Vec<Window>,
-    /// Spans handed out in this pass and not yet settled one way or the other.
+    /// Spans handed out in this pass.
     out: Vec<Span>,
     resumed: Vec<i64>,
+    /// Just before where an earlier pass ended: what became visible late lies there.
+    late: Vec<Span>,
     /// The width of the next window.
     pub(super) size: i64,
 }
@@ -62,39 +117,94 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(bounds: Bounds, declaration: &str, windows: Vec<Window>, size: Option<i64>) -> Self {
         let size = size.unwrap_or(FIRST_SIZE);
-        Self { bounds, declaration: declaration.to_owned(), windows, out: Vec::new(), resumed: Vec::new(), size }
+        let (declaration, out, resumed, late) = (declaration.to_owned(), Vec::new(), Vec::new(), Vec::new());
+        let mut plan = Self { bounds, declaration, windows, out, resumed, late, size };
+        let Bounds { start, overlap, .. } = plan.bounds;
+        let ends = plan.missing().into_iter().map(|(from, _)| from).filter(|from| *from > start);
+        plan.late = ends.map(|end| ((end - overlap).max(start), end)).collect();
+        plan
     }
 
-    /// The next thing to walk; `None` when nothing is left to hand out.
-    pub(super) fn next(&mut self) -> Option<Next> {
-        let left = |window: &&Window| window.state == WindowState::Open && !self.resumed.contains(&window.window);
-        if let Some(window) = self.windows.iter().filter(left).max_by_key(|window| window.to_at).cloned() {
+    /// The next thing to walk for this purpose; `None` when nothing is left to hand out.
+    pub(super) fn next(&mut self, purpose: Purpose) -> Option<Next> {
+        let needs = self.needs(purpose);
+        if let Some(window) = self.left_open(purpose, &needs) {
             self.resumed.push(window.window);
             self.out.push((window.from_at, window.to_at));
             return Some(Next::Resume(window));
         }
-        let (from, to) = self.needs().pop()?;
+        let (from, to) = self.free(needs).max_by_key(|(_, to)| *to)?;
         let from = from.max(to - self.size);
         self.out.push((from, to));
         Some(Next::Fresh((from, to)))
     }
 
-    /// What still has to be walked and is not out, oldest first.
-    fn needs(&self) -> Vec<Span> {
-        let Bounds { start, horizon, overlap } = self.bounds;
-        let missing = uncovered((start, horizon), self.complete().map(span));
-        let mut needs = missing.clone();
-        if let Some((from, to)) = needs.last_mut() {
-            // What became visible late lies just before the end of the last pass.
-            if *to == horizon && *from > start {
-                *from = (*from - overlap).max(start);
-            }
+    /// The newest window that an earlier walk left open and that belongs to these needs. One that belongs to none is gone on
+    /// with among what is listed again.
+    fn left_open(&self, purpose: Purpose, needs: &[Span]) -> Option<Window> {
+        let touches = |window: &Window, needs: &[Span]| {
+            needs.iter().any(|(from, to)| window.from_at < *to && *from < window.to_at)
+        };
+        let others =
+            || [Purpose::Poll, Purpose::Backfill].into_iter().flat_map(|other| self.needs(other)).collect::<Vec<_>>();
+        let rest = if purpose == Purpose::Again { others() } else { Vec::new() };
+        let left = |window: &&Window| {
+            window.state == WindowState::Open
+                && !self.resumed.contains(&window.window)
+                && if purpose == Purpose::Again { !touches(window, &rest) } else { touches(window, needs) }
+        };
+        self.windows.iter().filter(left).max_by_key(|window| window.to_at).cloned()
+    }
+
+    /// True when something is left to hand out for this purpose.
+    pub(super) fn wants(&self, purpose: Purpose) -> bool {
+        self.free(self.needs(purpose)).next().is_some()
+    }
+
+    fn free(&self, needs: Vec<Span>) -> impl Iterator<Item = Span> {
+        needs.into_iter().flat_map(|need| uncovered(need, self.out.iter().copied()))
+    }
+
+    fn missing(&self) -> Vec<Span> {
+        uncovered((self.bounds.start, self.bounds.horizon), self.complete().map(span))
+    }
+
+    /// What has to be walked for a purpose, whether it is out or not.
+    fn needs(&self, purpose: Purpose) -> Vec<Span> {
+        let Bounds { start, horizon, .. } = self.bounds;
+        let missing = self.missing();
+        let past = |(from, to): &Span| *from == start && *to < horizon;
+        match purpose {
+            Purpose::Feed => joined(missing.into_iter().chain(self.late.iter().copied())),
+            // On the very first pass the newest day is what is new, and the rest is the past.
+            Purpose::Poll if missing == [(start, horizon)] => vec![(start.max(horizon - FIRST_SIZE), horizon)],
+            Purpose::Poll => joined(missing.into_iter().filter(|span| !past(span)).chain(self.late.iter().copied())),
+            Purpose::Backfill => missing.into_iter().filter(|(from, _)| *from == start).collect(),
+            Purpose::Again => self.again(&missing),
+            Purpose::Change | Purpose::Check => Vec::new(),
         }
-        let closed = (horizon - SETTLE_MS).div_euclid(DAY_MS) * DAY_MS;
-        let settled = self.complete().map(settled_part);
-        needs.extend(uncovered((start, closed), settled.chain(missing)));
-        needs.sort_unstable_by_key(|(_, to)| *to);
-        needs.into_iter().flat_map(|need| uncovered(need, self.out.iter().copied())).collect()
+    }
+
+    /// What was listed, but not late enough: the rungs of each day, and what else is demanded.
+    fn again(&self, missing: &[Span]) -> Vec<Span> {
+        let rung = |days: &i64| {
+            let closed = (self.bounds.horizon - days * DAY_MS).div_euclid(DAY_MS) * DAY_MS;
+            let enough = self.complete().map(|window| settled_part(window, days * DAY_MS));
+            uncovered((self.bounds.start, closed), enough.chain(missing.iter().copied()))
+        };
+        let rungs = self.bounds.rungs.iter().flat_map(rung);
+        rungs.chain(self.bounds.demands.iter().flat_map(|demand| self.unmet(demand, missing))).collect()
+    }
+
+    fn unmet(&self, demand: &Demand, missing: &[Span]) -> Vec<Span> {
+        let enough = self.complete().filter(|window| window.provider_at >= Some(demand.since)).map(span);
+        let (from, to) = (demand.span.0.max(self.bounds.start), demand.span.1.min(self.bounds.horizon));
+        uncovered((from, to), enough.chain(missing.iter().copied()))
+    }
+
+    /// True when all that was ever listed of what a demand asks for has been listed again.
+    pub(super) fn meets(&self, demand: &Demand) -> bool {
+        self.unmet(demand, &self.missing()).is_empty()
     }
 
     fn complete(&self) -> impl Iterator<Item = &Window> {
@@ -102,7 +212,7 @@ impl Plan {
     }
 
     /// A span that was handed out is walked whole; `pages` it took set the width of later windows.
-    pub(super) fn done(&mut self, span: Span, provider_at: i64, pages: i64) {
+    pub(super) fn done(&mut self, span: Span, provider_at: i64, (pages, rows): (i64, i64)) {
         self.windows.push(Window {
             window: 0,
             from_at: span.0,
@@ -110,9 +220,10 @@ impl Plan {
             state: WindowState::Complete,
             cursor: None,
             pages,
-            rows: 0,
+            rows,
             provider_at: Some(provider_at),
             declaration: self.declaration.clone(),
+            reason: None,
         });
         let width = span.1 - span.0;
         match pages {
@@ -121,6 +232,20 @@ impl Plan {
             20.. => self.size = (width / 2).clamp(LEAST, MOST),
             _ => {}
         }
+    }
+
+    /// How many records a span should hold, by what was found in it and around it (as much on either side as it is wide, an
+    /// hour at least).
+    pub(super) fn expected(&self, (from, to): Span) -> f64 {
+        let reach = (to - from).max(3_600_000);
+        let around = (from - reach, to + reach);
+        let part = |window: &Window| (window.to_at.min(around.1) - window.from_at.max(around.0)).max(0) as f64;
+        let (mut rows, mut time) = (0.0, 0.0);
+        for window in self.complete().filter(|window| window.to_at > window.from_at) {
+            let share = part(window) / (window.to_at - window.from_at) as f64;
+            (rows, time) = (rows + window.rows as f64 * share, time + part(window));
+        }
+        if time == 0.0 { 0.0 } else { rows / time * (to - from) as f64 }
     }
 
     /// How much of the frame is walked, and all of it, in milliseconds.
@@ -137,7 +262,7 @@ pub fn horizon(windows: &[Window], start: i64, declaration: &str) -> Horizon {
     let complete = || complete(windows, declaration);
     let Some(end) = complete().map(|window| window.to_at).max() else { return Horizon::default() };
     let from = uncovered((start, end), complete().map(span)).last().map_or(start, |(_, to)| *to);
-    let unsettled = uncovered((from, end), complete().map(settled_part));
+    let unsettled = uncovered((from, end), complete().map(|window| settled_part(window, SETTLE_MS)));
     let settled_to = unsettled.first().map_or(end, |(from, _)| *from);
     Horizon { listed_from: Some(from), listed_to: Some(end), settled_to: (settled_to > from).then_some(settled_to) }
 }
@@ -146,9 +271,9 @@ pub fn horizon(windows: &[Window], start: i64, declaration: &str) -> Horizon {
 /// what the gate may take for proven. A hole anywhere after `since` ends it there.
 pub fn proven(windows: &[Window], since: i64, declaration: &str) -> Option<i64> {
     let end = complete(windows, declaration).map(|window| window.to_at).max()?;
-    let first = |free: Vec<Span>| free.first().map_or(end, |(from, _)| *from);
-    let listed = first(uncovered((since, end), complete(windows, declaration).map(span)));
-    let settled = first(uncovered((since, end), complete(windows, declaration).map(settled_part)));
+    let listed = first_hole(windows, since, declaration)?;
+    let enough = complete(windows, declaration).map(|window| settled_part(window, SETTLE_MS));
+    let settled = uncovered((since, end), enough).first().map_or(end, |(from, _)| *from);
     Some(listed.min(settled + SETTLE_MS))
 }
 
@@ -166,117 +291,16 @@ fn span(window: &Window) -> Span {
     (window.from_at, window.to_at)
 }
 
-/// The part of a window that had settled when its walk began.
-fn settled_part(window: &Window) -> Span {
-    (window.from_at, window.to_at.min(window.provider_at.unwrap_or(0) - SETTLE_MS))
+/// The part of a window that was this old when its walk began.
+fn settled_part(window: &Window, age: i64) -> Span {
+    (window.from_at, window.to_at.min(window.provider_at.unwrap_or(0) - age))
+}
+
+/// The first moment after `since` that was not walked whole; where the newest walk ends when there is none.
+pub(super) fn first_hole(windows: &[Window], since: i64, declaration: &str) -> Option<i64> {
+    let end = complete(windows, declaration).map(|window| window.to_at).max()?;
+    Some(uncovered((since, end), complete(windows, declaration).map(span)).first().map_or(end, |(from, _)| *from))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: i64 = 60_000;
-
-    fn plan(days: i64, windows: Vec<Window>) -> Plan {
-        Plan::new(Bounds { start: 0, horizon: days * DAY_MS, overlap: 15 * MINUTE }, "d", windows, None)
-    }
-
-    fn window(from_at: i64, to_at: i64, provider_at: i64) -> Window {
-        let (state, declaration) = (WindowState::Complete, "d".to_owned());
-        let provider_at = Some(provider_at);
-        Window { window: 1, from_at, to_at, state, cursor: None, pages: 1, rows: 0, provider_at, declaration }
-    }
-
-    fn run(plan: &mut Plan, now: i64, pages: i64) -> Vec<Span> {
-        let mut walked = Vec::new();
-        while let Some(Next::Fresh(span)) = plan.next() {
-            walked.push(span);
-            plan.done(span, now, pages);
-        }
-        walked
-    }
-
-    #[test]
-    fn a_backfill_goes_from_the_newest_backwards_and_ends() {
-        let mut plan = plan(10, vec![]);
-        let walked = run(&mut plan, 10 * DAY_MS, 5);
-        assert_eq!(walked.len(), 10);
-        assert_eq!(walked[0], (9 * DAY_MS, 10 * DAY_MS));
-        assert_eq!(walked[9], (0, DAY_MS));
-        assert_eq!(plan.share(), (10 * DAY_MS, 10 * DAY_MS));
-    }
-
-    #[test]
-    fn empty_windows_grow_and_crowded_ones_shrink() {
-        assert_eq!(run(&mut plan(300, vec![]), 300 * DAY_MS, 1).len(), 7); // 1, 4, 16, 64, 90, 90 and 35 days
-        let mut crowded = plan(2, vec![]);
-        let walked = run(&mut crowded, 2 * DAY_MS, 40);
-        assert!(walked.len() > 3 && crowded.size < DAY_MS / 2);
-    }
-
-    #[test]
-    fn a_later_pass_begins_before_the_end_of_the_last_one() {
-        let end = 10 * DAY_MS;
-        let mut plan = plan(10, vec![window(0, end - 5 * MINUTE, 100 * DAY_MS)]);
-        assert_eq!(plan.next(), Some(Next::Fresh((end - 20 * MINUTE, end))));
-        assert_eq!(plan.next(), None);
-    }
-
-    #[test]
-    fn a_closed_day_is_walked_once_more_when_its_lag_has_passed() {
-        let day = |n: i64| n * DAY_MS;
-        // Walked on day 5: of that walk days 0 and 1 had settled.
-        let plan =
-            |now: i64, windows| Plan::new(Bounds { start: 0, horizon: day(now), overlap: 0 }, "d", windows, None);
-        let young = vec![window(0, day(5), day(5))];
-        assert_eq!(horizon(&young, 0, "d").settled_to, Some(day(2)));
-        assert_eq!(plan(5, young.clone()).next(), None);
-        // On day 6 day 2 has settled since, and is walked once more, after what is new.
-        let mut next = plan(6, young);
-        assert_eq!(next.next(), Some(Next::Fresh((day(5), day(6)))));
-        assert_eq!(next.next(), Some(Next::Fresh((day(2), day(3)))));
-        assert_eq!(next.next(), None);
-        next.done((day(2), day(3)), day(6), 5);
-        assert_eq!(horizon(&next.windows, 0, "d").settled_to, Some(day(3)));
-    }
-
-    #[test]
-    fn windows_of_another_declaration_prove_nothing() {
-        let mut old = window(0, 10 * DAY_MS, 100 * DAY_MS);
-        old.declaration = "old".to_owned();
-        assert_eq!(plan(10, vec![old.clone()]).next(), Some(Next::Fresh((9 * DAY_MS, 10 * DAY_MS))));
-        assert_eq!(horizon(&[old], 0, "d"), Horizon::default());
-    }
-
-    #[test]
-    fn an_open_window_is_gone_on_with_first_and_not_handed_out_twice() {
-        let mut open = window(2 * DAY_MS, 3 * DAY_MS, 0);
-        (open.state, open.window) = (WindowState::Open, 7);
-        let mut plan = plan(4, vec![open.clone()]);
-        assert_eq!(plan.next(), Some(Next::Resume(open)));
-        assert_eq!(plan.next(), Some(Next::Fresh((3 * DAY_MS, 4 * DAY_MS))));
-        assert_eq!(plan.next(), Some(Next::Fresh((DAY_MS, 2 * DAY_MS))));
-    }
-
-    #[test]
-    fn the_horizon_is_that_of_the_newest_stretch_without_a_hole() {
-        let day = |n: i64| n * DAY_MS;
-        let windows = [window(0, day(2), day(50)), window(day(3), day(6), day(50)), window(day(6), day(9), day(9))];
-        let known = horizon(&windows, 0, "d");
-        let expected = Horizon { listed_from: Some(day(3)), listed_to: Some(day(9)), settled_to: Some(day(6)) };
-        assert_eq!(known, expected);
-    }
-
-    #[test]
-    fn a_hole_ends_what_is_proven_and_what_is_older_than_asked_does_not_matter() {
-        let day = |n: i64| n * DAY_MS;
-        let windows = [window(0, day(2), day(50)), window(day(3), day(6), day(50)), window(day(8), day(20), day(50))];
-        assert_eq!(proven(&windows, day(4), "d"), Some(day(6)), "behind the hole nothing is proven");
-        assert_eq!(proven(&windows, day(9), "d"), Some(day(20)));
-        assert_eq!(proven(&windows, day(7), "d"), Some(day(7)), "inside a hole nothing is");
-        let young = [window(0, day(20), day(20))];
-        assert_eq!(proven(&young, day(1), "d"), Some(day(20)), "the lag itself is subtracted by who releases");
-        assert_eq!(proven(&[window(0, day(20), day(10))], 0, "d"), Some(day(10)));
-        assert_eq!(proven(&[], 0, "d"), None);
-    }
-}
+mod tests;

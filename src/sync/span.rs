@@ -24,6 +24,20 @@ pub(super) fn uncovered(whole: Span, covered: impl IntoIterator<Item = Span>) ->
     free
 }
 
+/// The same time in as few spans as possible, oldest first.
+pub(super) fn joined(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
+    let mut spans: Vec<Span> = spans.into_iter().filter(|(from, to)| from < to).collect();
+    spans.sort_unstable();
+    let mut joined: Vec<Span> = Vec::new();
+    for (from, to) in spans {
+        match joined.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => joined.push((from, to)),
+        }
+    }
+    joined
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +50,11 @@ mod tests {
         assert_eq!(uncovered((0, 10), [(7, 8), (-5, 2), (1, 3)]), [(3, 7), (8, 10)]);
         assert_eq!(uncovered((0, 10), [(12, 15), (-3, -1)]), [(0, 10)]);
         assert_eq!(uncovered((5, 5), []), []);
+    }
+
+    #[test]
+    fn what_touches_is_joined() {
+        assert_eq!(joined([(5, 7), (0, 2), (2, 3), (6, 9), (4, 4)]), [(0, 3), (5, 9)]);
     }
 
     proptest::proptest! {

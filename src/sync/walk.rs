@@ -2,12 +2,17 @@
 //! committed with its checkpoint before the next one is asked for.
 
 use super::call::{Stop, malformed};
-use super::pass::{Connection, Line};
+use super::connection::{Connection, Line};
+use super::plan::Purpose;
+use super::span::Span;
 use crate::problem::{self, Problem, Result};
-use crate::providers::{Position, Turn};
+use crate::providers::{Position, Turn, Way};
 use crate::store::{Commit, Committed, Step};
 use crate::stream::{Page, Value};
 use crate::testpoint::{kill_point, planted};
+
+/// A window where this many records are expected is believed to be empty only when it shows itself so twice.
+const BUSY: f64 = 10.0;
 
 /// A window that is open in the store, in whole seconds.
 #[derive(Debug, Clone)]
@@ -16,15 +21,50 @@ pub(super) struct Open {
     pub(super) from_s: i64,
     pub(super) to_s: i64,
     pub(super) cursor: Option<String>,
+    /// The provider's time when the walk began.
+    pub(super) provider_at: i64,
+    pub(super) purpose: Purpose,
+    /// How many records it should hold, by its neighbours.
+    pub(super) expected: f64,
 }
 
-/// Walks a list's window to its end. Returns the pages it took.
-pub(super) async fn list(of: &Connection, line: &Line, open: &Open) -> Result<i64> {
+/// What a walk did.
+#[derive(Debug)]
+pub(super) struct Walked {
+    pub(super) span: Span,
+    pub(super) provider_at: i64,
+    pub(super) pages: i64,
+    pub(super) rows: i64,
+    /// Something was noted that stands.
+    pub(super) noted: bool,
+}
+
+/// Opens a window in the store.
+pub(super) async fn open(of: &Connection, line: &Line, span: Span, purpose: Purpose, expected: f64) -> Result<Open> {
+    let provider_at = of.caller.provider_now().unwrap_or(0);
+    let (upsert, kind) = (line.upsert.clone(), (line.stream.clock.1, line.stream.method()));
+    let window = of.store.run(move |store| store.open_window(&upsert, kind, span, provider_at)).await?;
+    let (from_s, to_s) = (span.0.div_euclid(1000), span.1.div_euclid(1000));
+    Ok(Open { window, from_s, to_s, cursor: None, provider_at, purpose, expected })
+}
+
+/// Walks a window to its end.
+pub(super) async fn window(of: &Connection, line: &Line, open: &Open) -> Result<Walked> {
+    let span = (open.from_s * 1000, open.to_s * 1000);
+    let mut walked = Walked { span, provider_at: open.provider_at, pages: 0, rows: 0, noted: false };
+    match line.stream.way {
+        Way::List => list(of, line, open, &mut walked).await?,
+        Way::Halved => halved(of, line, open, &mut walked).await?,
+    }
+    Ok(walked)
+}
+
+async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) -> Result<()> {
     let mut cursor = open.cursor.clone();
-    let (mut pages, mut below, mut restarted) = (0, i64::MAX, false);
+    let (mut below, mut restarted, mut doubted) = (i64::MAX, false, false);
     loop {
         let at = Position { from_s: open.from_s, to_s: open.to_s, cursor: cursor.clone(), limit: line.stream.limit };
-        let (page, seq) = match read(of, line, &at).await {
+        let (page, seq) = match read(of, line, &at, open.purpose).await {
             Ok(read) => read,
             // The object that the cursor names may be gone: the window is walked again from its beginning.
             Err(stop) if stop.refused() && cursor.is_some() && !restarted => {
@@ -36,9 +76,12 @@ pub(super) async fn list(of: &Connection, line: &Line, open: &Open) -> Result<i6
         };
         let turn = (of.provider.page)(line.stream, &page, &at).map_err(contradiction)?;
         below = in_order(line, &page, &at, below)?;
-        pages += 1;
+        if doubtful(&page, open) && cursor.is_none() && !doubted {
+            doubted = true;
+            continue;
+        }
         let step = match turn {
-            Turn::Done => Step::Complete { window: open.window },
+            Turn::Done => last(open),
             Turn::More(next) if Some(&next) == cursor.as_ref() => {
                 return Err(contradiction("the same page came twice"));
             }
@@ -48,55 +91,76 @@ pub(super) async fn list(of: &Connection, line: &Line, open: &Open) -> Result<i6
             }
             Turn::TooFull => return Err(contradiction("a list that says it is too full")),
         };
-        let last = matches!(step, Step::Complete { .. });
-        commit(of, line, page, seq, step).await?;
-        if last {
-            return Ok(pages);
+        let goes_on = matches!(step, Step::Continue { .. });
+        (walked.pages, walked.rows) = (walked.pages + 1, walked.rows + page.records as i64);
+        commit(of, line, page, (seq, "list"), step).await?;
+        if !goes_on {
+            return Ok(());
         }
     }
 }
 
-/// Walks a window by halves, newest first. Returns the responses it took.
-pub(super) async fn halved(of: &Connection, line: &Line, open: &Open) -> Result<i64> {
-    let mut left = vec![open.clone()];
-    let mut pages = 0;
-    while let Some(open) = left.pop() {
+/// Walks a window by halves, newest first.
+async fn halved(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) -> Result<()> {
+    let mut left = vec![(open.clone(), false)];
+    while let Some((open, doubted)) = left.pop() {
         let at = Position { from_s: open.from_s, to_s: open.to_s, cursor: None, limit: line.stream.limit };
-        let (page, seq) = read(of, line, &at).await.map_err(|stop| stop.problem())?;
-        pages += 1;
-        match (of.provider.page)(line.stream, &page, &at).map_err(contradiction)? {
+        let (page, seq) = read(of, line, &at, open.purpose).await.map_err(|stop| stop.problem())?;
+        let turn = (of.provider.page)(line.stream, &page, &at).map_err(contradiction)?;
+        inside(line, &page, (at.from_s - 1, at.to_s + 1))?;
+        if doubtful(&page, &open) && !doubted {
+            left.push((open, true));
+            continue;
+        }
+        walked.pages += 1;
+        match turn {
             Turn::Done => {
-                commit(of, line, page, seq, Step::Complete { window: open.window }).await?;
+                walked.rows += page.records as i64;
+                commit(of, line, page, (seq, "search"), last(&open)).await?;
             }
-            Turn::TooFull if open.to_s - open.from_s <= 1 => full_second(of, line, page, seq, &open).await?,
+            Turn::TooFull if open.to_s - open.from_s <= 1 => {
+                walked.noted = true;
+                full_second(of, line, page, seq, &open).await?;
+            }
             Turn::TooFull => {
                 let middle = open.from_s + (open.to_s - open.from_s) / 2;
                 let window = open.window;
                 let (older, newer) = of.store.run(move |store| store.split_window(window, middle * 1000)).await?;
                 kill_point("window.split");
-                left.push(Open { window: older, to_s: middle, ..open.clone() });
-                left.push(Open { window: newer, from_s: middle, ..open });
+                let expected = open.expected / 2.0;
+                left.push((Open { window: older, to_s: middle, expected, ..open.clone() }, false));
+                left.push((Open { window: newer, from_s: middle, expected, ..open }, false));
             }
             Turn::More(_) => return Err(contradiction("a search that goes on")),
         }
     }
-    Ok(pages)
+    Ok(())
+}
+
+/// True for a page without records where there should be many: such a page has been seen to be wrong.
+fn doubtful(page: &Page, open: &Open) -> bool {
+    page.records == 0 && open.expected >= BUSY
+}
+
+/// What the last page of a window proves. A window that was only read again leaves no coverage of its own.
+fn last(open: &Open) -> Step {
+    let window = open.window;
+    if open.purpose == Purpose::Change { Step::Again { window } } else { Step::Complete { window } }
 }
 
 /// A second that is still too full: what it showed is kept, and the second is stated as a gap.
 async fn full_second(of: &Connection, line: &Line, page: Page, seq: i64, open: &Open) -> Result<()> {
-    commit(of, line, page, seq, Step::Nothing).await?;
+    commit(of, line, page, (seq, "search"), Step::Nothing).await?;
     let window = open.window;
     of.store.run(move |store| store.give_up_window(window, "full_second")).await?;
     of.note(Some(line), problem::SYNC_FULL_SECOND.with(format!("{}, second {}", line.table(), open.from_s))).await
 }
 
 /// Reads one page: the number of the read is taken before the request is sent.
-async fn read(of: &Connection, line: &Line, at: &Position) -> std::result::Result<(Page, i64), Stop> {
+async fn read(of: &Connection, line: &Line, at: &Position, purpose: Purpose) -> std::result::Result<(Page, i64), Stop> {
     let seq = of.read_seq().await?;
     let ask = (of.provider.request)(line.stream, at);
-    let counted = || of.progress.update(&line.name(of), |progress| progress.requests += 1);
-    let answer = of.caller.call(&ask, counted).await?;
+    let answer = of.caller.call(&ask, || of.count(line, purpose)).await?;
     kill_point("page.received");
     let page = line.projection.page(answer.body, &line.stream.shape).map_err(malformed)?;
     Ok((page, seq))
@@ -107,14 +171,19 @@ async fn restart(of: &Connection, line: &Line, window: i64) -> Result<()> {
     of.store.run(move |store| store.restart_window(window, now, &declaration)).await
 }
 
-async fn commit(of: &Connection, line: &Line, page: Page, read_seq: i64, step: Step) -> Result<Committed> {
+/// Stores a page that was read as number `seq`, from `source`, with what it proves.
+pub(super) async fn commit(
+    of: &Connection,
+    line: &Line,
+    page: Page,
+    (read_seq, source): (i64, &'static str),
+    step: Step,
+) -> Result<Committed> {
     let bytes = page.bytes() as u64;
-    let source = match line.stream.way {
-        crate::providers::Way::List => "list",
-        crate::providers::Way::Halved => "search",
-    };
     let upsert = line.upsert.clone();
-    let mut commit = Commit { upsert, page, read_seq, read_at: of.clock.wall_ms(), source, step };
+    // Marks are numbered now: what is read from here on was asked for after the page had said what changed.
+    let mark_seq = if upsert.marks.is_some() { of.read_seq().await? } else { 0 };
+    let mut commit = Commit { upsert, page, read_seq, mark_seq, read_at: of.clock.wall_ms(), source, step };
     if planted("ack_before_commit") {
         acknowledge_first(of, &mut commit).await?;
     }
@@ -135,6 +204,14 @@ async fn acknowledge_first(of: &Connection, commit: &mut Commit) -> Result<()> {
     let (upsert, step) = (commit.upsert.clone(), std::mem::replace(&mut commit.step, Step::Nothing));
     let at = commit.read_at;
     of.store.run(move |store| store.step(&upsert, &step, 0, 0, at)).await
+}
+
+/// Every record lies within these seconds: anything else is not what was asked for.
+fn inside(line: &Line, page: &Page, (from_s, to_s): (i64, i64)) -> Result<()> {
+    let rows = &page.tables[0];
+    let times = (0..rows.len()).map(|row| page.value(rows.row(row)[line.clock_cell]));
+    let outside = |time: Value<'_>| matches!(time, Value::Int(time) if time < from_s * 1000 || time > to_s * 1000);
+    if times.into_iter().any(outside) { Err(contradiction("a record outside the window")) } else { Ok(()) }
 }
 
 /// A list is newest first and within its window; anything else is not the list that was asked for. Returns the oldest time

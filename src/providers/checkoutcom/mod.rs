@@ -4,13 +4,28 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, KeyForm, Odd, Position, Provider, Stream, Turn, Way, refuse};
+use super::{Ask, Heard, KeyForm, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
 
 /// Checkout.com.
-pub static PROVIDER: Provider =
-    Provider { name: "checkoutcom", streams: STREAMS, headers: &[], request, page, witness, exponent, key };
+pub static PROVIDER: Provider = Provider {
+    name: "checkoutcom",
+    streams: STREAMS,
+    marks: MARKS,
+    headers: &[],
+    request,
+    page,
+    one,
+    find: Some(find),
+    // A missing object has no documented body, and one of another entity looks the same.
+    gone: |_| false,
+    exponent,
+    key,
+};
+
+/// A dispute that is new or moved changes its payment.
+static MARKS: &[Mark] = &[Mark { stream: "disputes", id: "payment_id", of: Of::Stream("payments") }];
 
 static STREAMS: &[Stream] = &[
     Stream {
@@ -26,6 +41,15 @@ static STREAMS: &[Stream] = &[
         lag_s: 300,
         overlap_s: 3600,
         permission: "payments:search",
+        object: "payment",
+        made: "requested_at",
+        // There is no filter by last change, and no list of events by time.
+        heard: Heard::Never,
+        unsettled: Some(
+            "requested_at > ?2 - 2592000000 AND status IN ('pending', 'authorized', 'partially_captured', 'retry_scheduled')",
+        ),
+        rungs: &[1, 3, 7, 14, 30, 60, 90],
+        reach_days: 90,
     },
     Stream {
         name: "disputes",
@@ -39,6 +63,12 @@ static STREAMS: &[Stream] = &[
         lag_s: 120,
         overlap_s: 900,
         permission: "disputes:view",
+        object: "dispute",
+        made: "updated_at",
+        heard: Heard::ByList,
+        unsettled: None,
+        rungs: &[1, 3],
+        reach_days: 0,
     },
 ];
 
@@ -74,9 +104,16 @@ fn page(stream: &Stream, page: &Page, at: &Position) -> std::result::Result<Turn
     }
 }
 
-fn witness(stream: &Stream, id: &str) -> Ask {
+fn one(stream: &Stream, id: &str) -> Ask {
     let list = if stream.path == "/disputes" { "/disputes" } else { "/payments" };
     Ask { body: None, path: format!("{list}/{id}") }
+}
+
+/// By search: another permission, and the payment's actions come with it. Without a range it looks back 90 days.
+fn find(_: &Stream, id: &str, made_s: Option<i64>) -> Ask {
+    let range = |made| format!(r#","from":"{}","to":"{}""#, time(made), time(made + 1));
+    let range = made_s.map(range).unwrap_or_default();
+    Ask { body: Some(format!(r#"{{"query":"id:'{id}'","limit":2{range}}}"#)), path: "/payments/search".to_owned() }
 }
 
 /// Checkout.com's own list: CLP has two decimals here, ISK none.

@@ -1,10 +1,10 @@
-//! Stripe, API version pinned: lists walked in closed windows of `created`. Facts: Stripe's API reference as of the
+//! Stripe, API version pinned: lists walked in closed windows of `created`, and the event feed that tells what changed. Facts: Stripe's API reference as of the
 //! version below; lists are newest first, `created` is in whole seconds and never changes.
 
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, KeyForm, Odd, Position, Provider, Stream, Turn, Way, refuse};
+use super::{Ask, Heard, KeyForm, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
 
@@ -15,18 +15,26 @@ pub const API_VERSION: &str = "2026-10-28.endive";
 pub static PROVIDER: Provider = Provider {
     name: "stripe",
     streams: STREAMS,
+    marks: MARKS,
     headers: &[("stripe-version", API_VERSION)],
     request,
     page,
-    witness,
+    one,
+    find: None,
+    gone,
     exponent,
     key,
 };
 
 const LIST: Shape = Shape { records: Some("data"), leaves: &["object", "has_more"] };
 
-/// A list with the usual filters.
-const fn list(name: &'static str, sql: &'static str, path: &'static str, permission: &'static str) -> Stream {
+/// A list with the usual filters, whose changes the event feed tells.
+const fn list(
+    (name, object): (&'static str, &'static str),
+    sql: &'static str,
+    path: &'static str,
+    permission: &'static str,
+) -> Stream {
     Stream {
         name,
         file: name,
@@ -41,26 +49,66 @@ const fn list(name: &'static str, sql: &'static str, path: &'static str, permiss
         lag_s: 120,
         overlap_s: 900,
         permission,
+        object,
+        made: "created_at",
+        heard: Heard::ByFeed,
+        unsettled: None,
+        rungs: &[1, 2, 3],
+        // Card disputes and failed refunds may come that late; it is our number, on the safe side.
+        reach_days: 540,
     }
 }
 
 static STREAMS: &[Stream] = &[
-    list("charges", include_str!("../../../sql/stripe/charges.sql"), "/v1/charges", "charge_read"),
-    list("refunds", include_str!("../../../sql/stripe/refunds.sql"), "/v1/refunds", "charge_read"),
-    list("disputes", include_str!("../../../sql/stripe/disputes.sql"), "/v1/disputes", "dispute_read"),
+    Stream {
+        heard: Heard::IsFeed,
+        rungs: &[],
+        ..list(("events", "event"), include_str!("../../../sql/stripe/events.sql"), "/v1/events", "event_read")
+    },
+    list(("charges", "charge"), include_str!("../../../sql/stripe/charges.sql"), "/v1/charges", "charge_read"),
+    Stream {
+        unsettled: Some("status IN ('pending', 'requires_action')"),
+        ..list(("refunds", "refund"), include_str!("../../../sql/stripe/refunds.sql"), "/v1/refunds", "charge_read")
+    },
+    Stream {
+        unsettled: Some("status NOT IN ('won', 'lost', 'warning_closed', 'prevented')"),
+        ..list(
+            ("disputes", "dispute"),
+            include_str!("../../../sql/stripe/disputes.sql"),
+            "/v1/disputes",
+            "dispute_read",
+        )
+    },
     list(
-        "payment_intents",
+        ("payment_intents", "payment_intent"),
         include_str!("../../../sql/stripe/payment_intents.sql"),
         "/v1/payment_intents",
         "payment_intent_read",
     ),
-    list(
-        "balance_transactions",
-        include_str!("../../../sql/stripe/balance_transactions.sql"),
-        "/v1/balance_transactions",
-        "balance_read",
-    ),
-    list("payouts", include_str!("../../../sql/stripe/payouts.sql"), "/v1/payouts", "payout_read"),
+    Stream {
+        // The one thing that changes, and it changes on the day that `available_on` names: no event tells it.
+        heard: Heard::ByReading,
+        unsettled: Some("status = 'pending' AND available_at <= ?2"),
+        ..list(
+            ("balance_transactions", "balance_transaction"),
+            include_str!("../../../sql/stripe/balance_transactions.sql"),
+            "/v1/balance_transactions",
+            "balance_read",
+        )
+    },
+    Stream {
+        // A payout that was paid can still come back, usually within five business days.
+        unsettled: Some("status IN ('pending', 'in_transit') OR (status = 'paid' AND arrival_at > ?2 - 864000000)"),
+        reach_days: 60,
+        ..list(("payouts", "payout"), include_str!("../../../sql/stripe/payouts.sql"), "/v1/payouts", "payout_read")
+    },
+];
+
+/// An event's own object; and the charge that it names, because `charge.updated` is not sent for every change of one.
+static MARKS: &[Mark] = &[
+    Mark { stream: "events", id: "object_id", of: Of::Named("object") },
+    Mark { stream: "events", id: "charge_id", of: Of::Stream("charges") },
+    Mark { stream: "events", id: "latest_charge_id", of: Of::Stream("charges") },
 ];
 
 fn request(stream: &Stream, at: &Position) -> Ask {
@@ -89,8 +137,12 @@ fn page(_: &Stream, page: &Page, _: &Position) -> std::result::Result<Turn, Odd>
     }
 }
 
-fn witness(stream: &Stream, id: &str) -> Ask {
+fn one(stream: &Stream, id: &str) -> Ask {
     Ask { body: None, path: format!("{}/{id}", stream.path) }
+}
+
+fn gone(code: &str) -> bool {
+    code == "resource_missing"
 }
 
 /// Stripe's own list: it differs from ISO 4217 and from other providers' (UGX and ISK are sent with two decimals).

@@ -132,7 +132,7 @@ impl Lane {
     /// The same, to be committed as read number `read_seq`.
     pub(super) fn commit(&self, records: &[Value], read_seq: i64, step: Step) -> Commit {
         let (page, read_at) = (self.page(records), READ_AT + read_seq);
-        Commit { upsert: self.upsert.clone(), page, read_seq, read_at, source: "list", step }
+        Commit { upsert: self.upsert.clone(), page, read_seq, mark_seq: 0, read_at, source: "list", step }
     }
 }
 

@@ -40,6 +40,7 @@ fn official(folder: &Path) -> Vec<(&'static str, Vec<Value>)> {
     let mut disputes = list("get-disputes");
     disputes.push(load("checkout/examples/get-dispute.200.json"));
     vec![
+        ("stripe_events", stripe("event")),
         ("stripe_charges", stripe("charge")),
         ("stripe_refunds", stripe("refund")),
         ("stripe_disputes", stripe("dispute")),

@@ -1,0 +1,194 @@
+//! What is to be read again: marks on objects, made in the transaction of the record that names them and gone when a read
+//! that was sent after the mark is in. Also what is done from time to time, tombstones, and the rows that a feed lets go.
+//! When to read, and how, is decided in `sync`.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::commit::{Bound, Commit, Upsert};
+use super::fault::Doing;
+use super::open::Store;
+use crate::problem::Result;
+use crate::stream::Value;
+
+/// An object that is to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The object.
+    pub id: String,
+    /// When it was made, milliseconds; `None` when we do not hold it.
+    pub made_at: Option<i64>,
+    /// Since when what we hold may be old.
+    pub changed_at: i64,
+    /// What marked it.
+    pub reason: String,
+}
+
+/// What the records of a stream say of other objects: cells of its main table.
+#[derive(Debug, Default)]
+pub struct Marks {
+    /// The column and the cell of the time: a row that is new or has another time than the one we hold marks.
+    pub clock: (String, usize),
+    /// Other objects' ids: the cell, and which stream the object is of.
+    pub objects: Vec<(usize, Target)>,
+}
+
+/// Which table a marked object is of.
+#[derive(Debug)]
+pub enum Target {
+    /// Always this one.
+    Table(String),
+    /// By the provider's name for the kind of object, which stands in this cell.
+    Named(usize, BTreeMap<String, String>),
+}
+
+impl Target {
+    fn table<'t>(&'t self, commit: &Commit, row: usize) -> Option<&'t str> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::Named(cell, tables) => {
+                let kind = commit.page.text(commit.page.tables[0].row(row)[*cell]);
+                tables.get(kind).map(String::as_str)
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Marks what the new and the moved records of a page name. Comes before the page's own rows are written.
+    pub(super) fn mark(&self, commit: &Commit) -> Result<()> {
+        let doing = "marking what changed";
+        let Upsert { stream, account, marks: Some(marks), id: Some(id), .. } = &*commit.upsert else { return Ok(()) };
+        let held = format!("SELECT {} FROM {stream} WHERE account = ?1 AND id = ?2", marks.clock.0);
+        let mut held = self.connection.prepare_cached(&held).doing(doing)?;
+        let rows = &commit.page.tables[0];
+        for row in 0..rows.len() {
+            let cells = rows.row(row);
+            let Value::Int(time) = commit.page.value(cells[marks.clock.1]) else { continue };
+            let known: Option<i64> = held
+                .query_row(params![account, Bound(commit.page.value(cells[*id]))], |row| row.get(0))
+                .optional()
+                .doing(doing)?;
+            if known == Some(time) {
+                continue;
+            }
+            for (cell, target) in &marks.objects {
+                let object = commit.page.text(cells[*cell]);
+                if let (false, Some(table)) = (object.is_empty(), target.table(commit, row)) {
+                    self.mark_one(*account, table, object, (time, commit.mark_seq), stream)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks one object; of two marks the earlier change and the later number stand.
+    pub fn mark_one(
+        &self,
+        account: i64,
+        table: &str,
+        id: &str,
+        (changed_at, marked_seq): (i64, i64),
+        reason: &str,
+    ) -> Result<()> {
+        let sql =
+            "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT DO UPDATE SET changed_at = min(changed_at, excluded.changed_at), reason = excluded.reason,
+            marked_seq = max(marked_seq, excluded.marked_seq)";
+        let row = params![account, table, id, changed_at, marked_seq, reason];
+        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(row)).doing("marking what changed").map(|_| ())
+    }
+
+    /// Lets go of the marks whose object was read after them, and returns those that stand, oldest objects first. `clock` is
+    /// the column of the time when an object was made.
+    pub fn settle_changes(&mut self, account: i64, table: &str, clock: &str) -> Result<Vec<Change>> {
+        let doing = "settling what changed";
+        let read = format!("SELECT read_seq FROM {table} t WHERE t.account = ?1 AND t.id = changes.id");
+        let sql = format!("DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND marked_seq < ({read})");
+        self.connection.prepare_cached(&sql).and_then(|mut s| s.execute(params![account, table])).doing(doing)?;
+        let sql = format!(
+            "SELECT c.id, t.{clock}, c.changed_at, c.reason FROM changes c
+             LEFT JOIN {table} t ON t.account = c.account AND t.id = c.id
+             WHERE c.account = ?1 AND c.stream = ?2 ORDER BY t.{clock}, c.id"
+        );
+        let mut statement = self.connection.prepare_cached(&sql).doing(doing)?;
+        let changes = statement.query_map(params![account, table], |row| {
+            Ok(Change { id: row.get(0)?, made_at: row.get(1)?, changed_at: row.get(2)?, reason: row.get(3)? })
+        });
+        changes.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
+    }
+
+    /// Marks the rows whose state is not final: those that meet `condition` (`?2` in it is the provider's time) and that no
+    /// mark stands on yet. `mark` is since when they may be old, and the mark's number.
+    pub fn mark_unsettled(
+        &mut self,
+        account: i64,
+        table: &str,
+        condition: &str,
+        now: i64,
+        mark: (i64, i64),
+    ) -> Result<u64> {
+        let sql = format!(
+            "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
+             SELECT account, '{table}', id, ?3, ?4, 'unsettled' FROM {table}
+             WHERE account = ?1 AND deleted_at IS NULL AND ({condition}) AND ?2 IS NOT NULL ON CONFLICT DO NOTHING"
+        );
+        let row = params![account, now, mark.0, mark.1];
+        self.connection.execute(&sql, row).doing("marking what is not final").map(|rows| rows as u64)
+    }
+
+    /// Lets go of one mark, because a read sent as `read_seq` answered all that can be answered about the object.
+    pub fn forget_change(&mut self, account: i64, table: &str, id: &str, read_seq: i64) -> Result<()> {
+        let sql = "DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND id = ?3 AND marked_seq < ?4";
+        self.connection.execute(sql, params![account, table, id, read_seq]).doing("settling what changed").map(|_| ())
+    }
+
+    /// The provider says that an object is gone: its row stays, with the moment, unless a later read showed it.
+    pub fn tombstone(&mut self, account: i64, table: &str, id: &str, (read_seq, read_at): (i64, i64)) -> Result<()> {
+        let sql = format!(
+            "UPDATE {table} SET deleted_at = ?4, read_at = ?4, read_seq = ?3, source = 'get'
+             WHERE account = ?1 AND id = ?2 AND read_seq <= ?3 AND deleted_at IS NULL"
+        );
+        self.connection.execute(&sql, params![account, id, read_seq, read_at]).doing("noting that a row is gone")?;
+        self.forget_change(account, table, id, read_seq)
+    }
+
+    /// Lets go of the rows of a feed that are older than it is kept.
+    pub fn let_go(&mut self, account: i64, table: &str, clock: &str, before: i64) -> Result<()> {
+        let sql = format!("DELETE FROM {table} WHERE account = ?1 AND {clock} < ?2");
+        self.connection.execute(&sql, params![account, before]).doing("letting old events go").map(|_| ())
+    }
+
+    /// When something that is done from time to time was last begun.
+    pub fn round(&self, account: i64, stream: &str, kind: &str) -> Result<Option<i64>> {
+        round(&self.connection, account, stream, kind)
+    }
+
+    /// Notes that it is begun.
+    pub fn set_round(&mut self, account: i64, stream: &str, kind: &str, at: i64) -> Result<()> {
+        let sql = "INSERT INTO rounds (account, stream, kind, at) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT DO UPDATE SET at = excluded.at";
+        self.connection.execute(sql, params![account, stream, kind, at]).doing("noting a round").map(|_| ())
+    }
+
+    /// Adds to the reads of a day.
+    pub fn count_reads(&mut self, account: i64, day_at: i64, purpose: &str, reads: u64) -> Result<()> {
+        let sql = "INSERT INTO reads (account, day_at, purpose, reads) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT DO UPDATE SET reads = reads + excluded.reads";
+        let reads = i64::try_from(reads).unwrap_or(i64::MAX);
+        self.connection.execute(sql, params![account, day_at, purpose, reads]).doing("counting reads").map(|_| ())
+    }
+}
+
+pub(super) fn round(connection: &rusqlite::Connection, account: i64, stream: &str, kind: &str) -> Result<Option<i64>> {
+    let sql = "SELECT at FROM rounds WHERE account = ?1 AND stream = ?2 AND kind = ?3";
+    let found = connection.query_row(sql, params![account, stream, kind], |row| row.get(0)).optional();
+    found.doing("reading a round")
+}
+
+/// Since when what we hold of a stream may be old: the earliest change that is marked and not read yet.
+pub(super) fn earliest_change(connection: &rusqlite::Connection, account: i64, stream: &str) -> Result<Option<i64>> {
+    let sql = "SELECT min(changed_at) FROM changes WHERE account = ?1 AND stream = ?2";
+    connection.query_row(sql, params![account, stream], |row| row.get(0)).doing("reading what changed")
+}

@@ -1,0 +1,90 @@
+//! How objects that changed are read again: one by one, or a window of the list at once, whichever costs fewer reads. Pure.
+
+use super::span::Span;
+use crate::store::Change;
+
+/// One way to read some of what changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// One object by its id; made at this moment, if that is known.
+    One(String, Option<i64>),
+    /// All that was made in a span.
+    Span(Span),
+}
+
+/// A cheap way to read `changes` again, which are sorted by the time when their objects were made. `pages` says what listing
+/// a span costs. From the oldest on, each joins those before it for as long as that costs less than reading it by itself.
+pub(super) fn cheapest(changes: &[Change], pages: &dyn Fn(Span) -> i64) -> Vec<Reading> {
+    let mut readings: Vec<Reading> = Vec::new();
+    // The span and the cost of the last reading, when its objects' times are known.
+    let mut last: Option<(Span, i64)> = None;
+    for change in changes {
+        // Windows are in whole seconds.
+        let second = change.made_at.map(|made| made.div_euclid(1000) * 1000);
+        let joined = last.zip(second).map(|(((from, _), cost), second)| ((from, second + 1000), cost));
+        if let Some((span, cost)) = joined
+            && pages(span) < cost + 1
+        {
+            last = Some((span, pages(span)));
+            readings.pop();
+            readings.push(Reading::Span(span));
+            continue;
+        }
+        last = second.map(|second| ((second, second + 1000), 1));
+        readings.push(Reading::One(change.id.clone(), change.made_at));
+    }
+    readings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(made_at: Option<i64>) -> Change {
+        let id = format!("x_{}", made_at.unwrap_or_default());
+        Change { id, made_at, changed_at: 0, reason: "events".to_owned() }
+    }
+
+    /// A list of one object a second, a hundred a page.
+    fn pages((from, to): Span) -> i64 {
+        ((to - from) / 1000 + 99) / 100
+    }
+
+    #[test]
+    fn far_apart_they_are_read_one_by_one_and_close_together_by_a_window() {
+        let far: Vec<Change> = [None, Some(1_000), Some(900_000_000)].map(change).into();
+        let one = |made: Option<i64>| Reading::One(format!("x_{}", made.unwrap_or_default()), made);
+        assert_eq!(cheapest(&far, &pages), [one(None), one(Some(1_000)), one(Some(900_000_000))]);
+        let close: Vec<Change> = (0..50).map(|n| change(Some(n * 1_000 + 500))).collect();
+        assert_eq!(cheapest(&close, &pages), [Reading::Span((0, 50_000))]);
+        assert_eq!(cheapest(&[], &pages), []);
+    }
+
+    #[test]
+    fn a_crowd_with_a_straggler_is_a_window_and_one_read() {
+        let mut changes: Vec<Change> = (0..64).map(|n| change(Some(n * 1_000))).collect();
+        changes.push(change(Some(500_000_000)));
+        let readings = cheapest(&changes, &pages);
+        let cost: i64 = readings.iter().map(|r| if let Reading::Span(span) = r { pages(*span) } else { 1 }).sum();
+        assert_eq!(cost, 2, "{readings:?}");
+        assert!(readings.contains(&Reading::One("x_500000000".to_owned(), Some(500_000_000))), "{readings:?}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_change_is_read_and_never_for_more_than_one_read_each(mut at in proptest::collection::vec(0i64..100_000_000, 0..60)) {
+            at.sort_unstable();
+            let changes: Vec<Change> = at.iter().map(|at| change(Some(*at))).collect();
+            let readings = cheapest(&changes, &pages);
+            let cost: i64 = readings.iter().map(|r| if let Reading::Span(span) = r { pages(*span) } else { 1 }).sum();
+            proptest::prop_assert!(cost <= at.len() as i64);
+            for change in &changes {
+                let read = readings.iter().any(|reading| match reading {
+                    Reading::One(id, _) => *id == change.id,
+                    Reading::Span((from, to)) => (*from..*to).contains(&change.made_at.unwrap()),
+                });
+                proptest::prop_assert!(read);
+            }
+        }
+    }
+}

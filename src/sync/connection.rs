@@ -1,0 +1,113 @@
+//! A connection made ready to read: its streams, the way to the provider and to the store. It decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::call::Caller;
+use super::plan::{DAY_MS, Purpose};
+use super::progress::Progress;
+use crate::clock::Clock;
+use crate::problem::{Problem, Result};
+use crate::providers::{Provider, Stream};
+use crate::store::{StoreHandle, Upsert};
+use crate::stream::Projection;
+
+/// One stream of one connection, ready to read.
+pub struct Line {
+    /// What the provider offers.
+    pub stream: &'static Stream,
+    /// How its pages become rows.
+    pub projection: Projection,
+    /// How its rows are written.
+    pub upsert: Arc<Upsert>,
+    /// The cell of the time that windows bound.
+    pub clock_cell: usize,
+    /// The width that windows have grown to, 0 for none yet.
+    pub size: AtomicI64,
+}
+
+/// Everything that reading one connection needs, put together by the agent.
+pub struct Connection {
+    /// The merchant's name for it.
+    pub name: String,
+    /// The account its rows carry.
+    pub account: i64,
+    /// The provider.
+    pub provider: &'static Provider,
+    /// How far back to read, milliseconds.
+    pub start: i64,
+    /// Speaks to the provider.
+    pub caller: Caller,
+    /// The way to the writer.
+    pub store: StoreHandle,
+    /// Wall time for what is noted.
+    pub clock: Arc<dyn Clock>,
+    /// The streams.
+    pub lines: Vec<Arc<Line>>,
+    /// What the pass has done.
+    pub progress: Arc<Progress>,
+    /// Requests that are sent and not yet noted in the store, by purpose.
+    pub spent: Mutex<BTreeMap<Purpose, u64>>,
+    /// Numbers of reads taken from the store: the next one, and the end of those taken.
+    pub reads: tokio::sync::Mutex<(i64, i64)>,
+    /// One pass at a time: whoever asks for another waits for its turn.
+    pub busy: tokio::sync::Mutex<()>,
+}
+
+impl Line {
+    /// The stream's table.
+    pub fn table(&self) -> &str {
+        &self.upsert.stream
+    }
+
+    /// True for the stream that says what changed in the others.
+    pub fn is_feed(&self) -> bool {
+        self.stream.heard == crate::providers::Heard::IsFeed
+    }
+
+    /// The stream's name in progress: `connection/stream`.
+    pub fn name(&self, of: &Connection) -> String {
+        format!("{}/{}", of.name, self.stream.name)
+    }
+}
+
+impl Connection {
+    /// The number of a read, greater than that of every earlier one.
+    pub(super) async fn read_seq(&self) -> Result<i64> {
+        const AT_ONCE: i64 = 256;
+        let mut reads = self.reads.lock().await;
+        if reads.0 == reads.1 {
+            let first = self.store.run(|store| store.take_read_seq(AT_ONCE)).await?;
+            *reads = (first, first + AT_ONCE);
+        }
+        reads.0 += 1;
+        Ok(reads.0 - 1)
+    }
+
+    /// Counts one request.
+    pub(super) fn count(&self, line: &Line, purpose: Purpose) {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner).entry(purpose).or_default() += 1;
+        self.progress.update(&line.name(self), |progress| progress.requests += 1);
+    }
+
+    /// Notes the requests of this day that were counted since the last time.
+    pub(super) async fn note_reads(&self) -> Result<()> {
+        let spent = std::mem::take(&mut *self.spent.lock().unwrap_or_else(PoisonError::into_inner));
+        if spent.is_empty() {
+            return Ok(());
+        }
+        let now = self.caller.provider_now().unwrap_or_else(|| self.clock.wall_ms());
+        let (account, day) = (self.account, now.div_euclid(DAY_MS) * DAY_MS);
+        let noted = move |store: &mut crate::store::Store| {
+            spent.iter().try_for_each(|(purpose, reads)| store.count_reads(account, day, purpose.name(), *reads))
+        };
+        self.store.run(noted).await
+    }
+
+    /// Notes a problem of a stream, or of the whole connection.
+    pub(super) async fn note(&self, line: Option<&Line>, problem: Problem) -> Result<()> {
+        let (account, stream, now) = (self.account, line.map(|line| line.table().to_owned()), self.clock.wall_ms());
+        self.store.run(move |store| store.note_problem(Some(account), stream.as_deref(), &problem, now)).await
+    }
+}

@@ -1,0 +1,127 @@
+//! The event feed: from where it must be heard, what of it can no longer be heard, and when that is made good. The feed says
+//! what changed; it is read like any list, and its records mark what is to be read again.
+
+use std::sync::Arc;
+
+use super::connection::{Connection, Line};
+use super::plan::{DAY_MS, Demand, Purpose, first_hole};
+use super::work::Work;
+use crate::problem::Result;
+use crate::providers::{FEED_KEPT_MS, FEED_REACH_MS, Heard as How, Stream};
+use crate::store::{Window, WindowState};
+
+/// Why a stretch of the feed is a gap.
+pub const FEED_GAP: &str = "feed_retention";
+
+/// What is known of the feed when a pass begins.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// From here on it must be heard whole.
+    pub(super) from: i64,
+    /// Stretches that can no longer be heard: the window that states it, and when it was found.
+    gaps: Vec<(i64, i64)>,
+}
+
+impl Heard {
+    /// What of a stream must be listed again because its changes could not be heard.
+    pub(super) fn demands(&self, stream: &Stream) -> Vec<Demand> {
+        if !told(stream) {
+            return Vec::new();
+        }
+        let demand =
+            |(_, since): &(i64, i64)| Demand { span: (since - stream.reach_days * DAY_MS, *since), since: *since };
+        self.gaps.iter().map(demand).collect()
+    }
+}
+
+/// Whether changes of a stream are lost when the feed is not heard.
+fn told(stream: &Stream) -> bool {
+    matches!(stream.heard, How::ByFeed | How::ByReading)
+}
+
+fn feed(of: &Connection) -> Option<Arc<Line>> {
+    of.lines.iter().find(|line| line.is_feed()).cloned()
+}
+
+/// Fixes from where the feed must be heard, before anything is listed: what changes during the first walk is in it. What was
+/// listed before there was a feed counts from its walk on. A stretch that is older than the feed reaches is stated as a gap.
+pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
+    let Some(feed) = feed(of) else { return Ok(Heard::default()) };
+    let (account, table, upsert) = (of.account, feed.table().to_owned(), feed.upsert.clone());
+    let others: Vec<String> =
+        of.lines.iter().filter(|line| told(line.stream)).map(|line| line.table().to_owned()).collect();
+    let begin = now - (feed.stream.lag_s + feed.stream.overlap_s) * 1000;
+    let clock = feed.stream.clock;
+    let job = move |store: &mut crate::store::Store| {
+        let from = match store.round(account, &table, "feed")? {
+            Some(from) => from,
+            None => {
+                let mut from = begin;
+                for other in &others {
+                    let walked =
+                        store.windows(account, other)?.into_iter().filter_map(|window| window.provider_at).min();
+                    from = walked.map_or(from, |walked| walked.min(from));
+                }
+                store.set_round(account, &table, "feed", from)?;
+                from
+            }
+        };
+        let windows = store.windows(account, &table)?;
+        let hole = first_hole(&windows, from, &upsert.declaration).unwrap_or(from);
+        let oldest = now - FEED_REACH_MS;
+        if hole >= oldest {
+            return Ok((from, gaps(&windows)));
+        }
+        store.state_gap(&upsert, (clock.1, FEED_GAP), (hole, oldest), now)?;
+        store.set_round(account, &table, "feed", oldest)?;
+        Ok((oldest, gaps(&store.windows(account, &table)?)))
+    };
+    let (from, gaps) = of.store.run(job).await?;
+    Ok(Heard { from, gaps })
+}
+
+fn gaps(windows: &[Window]) -> Vec<(i64, i64)> {
+    let open = windows.iter().filter(|w| w.state == WindowState::Gap && w.reason.as_deref() == Some(FEED_GAP));
+    open.filter_map(|window| window.provider_at.map(|found| (window.window, found))).collect()
+}
+
+/// Moves the position up to where the feed was heard whole, and once a day lets go of what it said long ago.
+pub(super) async fn advance(work: &Work, heard: &Heard) -> Result<()> {
+    let of = &work.of;
+    let (Some(feed), Some(now)) = (feed(of), of.caller.provider_now()) else { return Ok(()) };
+    let (account, table, from) = (of.account, feed.table().to_owned(), heard.from);
+    let (declaration, overlap, clock) =
+        (feed.upsert.declaration.clone(), feed.stream.overlap_s * 1000, feed.stream.clock.0);
+    let job = move |store: &mut crate::store::Store| {
+        let windows = store.windows(account, &table)?;
+        let whole = first_hole(&windows, from, &declaration).unwrap_or(from);
+        // Never beyond what is proven, and a little before it: a changed declaration reads the feed again from here.
+        if whole - overlap > from {
+            store.set_round(account, &table, "feed", whole - overlap)?;
+        }
+        if store.round(account, &table, "let_go")?.is_some_and(|last| now - last < DAY_MS) {
+            return Ok(());
+        }
+        store.set_round(account, &table, "let_go", now)?;
+        let before = now - FEED_KEPT_MS;
+        let old = windows.iter().filter(|w| w.state == WindowState::Complete && w.to_at < before);
+        store.forget_windows(&old.map(|window| window.window).collect::<Vec<_>>())?;
+        store.let_go(account, &table, clock, before)
+    };
+    of.store.run(job).await
+}
+
+/// Closes the gaps in which everything that may have changed has been listed again.
+pub(super) async fn close_gaps(work: &Work, heard: &Heard) -> Result<()> {
+    let met = |(window, since): &(i64, i64)| {
+        let one = Heard { from: heard.from, gaps: vec![(*window, *since)] };
+        let met =
+            work.lanes().iter().all(|lane| one.demands(lane.line.stream).iter().all(|demand| lane.plan.meets(demand)));
+        met.then_some(*window)
+    };
+    let closed: Vec<i64> = heard.gaps.iter().filter_map(met).collect();
+    if closed.is_empty() || work.left(Purpose::Feed) {
+        return Ok(());
+    }
+    work.of.store.run(move |store| closed.into_iter().try_for_each(|window| store.close_gap(window))).await
+}

@@ -1,0 +1,74 @@
+//! Up to where a stream is known: what the store proves of it, for people and for the gate. Reads only.
+
+use super::feed::FEED_GAP;
+use super::plan::{Horizon, first_hole, horizon, missing};
+use crate::problem::Result;
+use crate::providers::{Heard, Provider, Stream};
+use crate::store::{Reader, Window, WindowState};
+
+/// What is known of one stream of one account.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// What was walked.
+    pub horizon: Horizon,
+    /// Every change before it, of every object that we hold, is in. `None`: not stated (yet).
+    pub changed_to: Option<i64>,
+    /// The stream can never state it: its provider has no word for a change.
+    pub never_changed: bool,
+    /// Time before the end of the newest walk that was not walked whole, oldest first, and why.
+    pub missing: Vec<(i64, i64, &'static str)>,
+}
+
+/// What the store proves of a stream, of which `start` is the oldest moment wanted.
+pub fn known(reader: &Reader, account: i64, provider: &Provider, stream: &Stream, start: i64) -> Result<Known> {
+    let (table, declaration) = (provider.table(stream), stream.declaration()?.hash);
+    let windows = reader.windows(account, &table)?;
+    let start = if stream.heard == Heard::IsFeed { feed_start(&windows) } else { start };
+    let horizon = horizon(&windows, start, &declaration);
+    let marked = reader.earliest_change(account, &table)?;
+    let heard = match (horizon.listed_to, stream.heard) {
+        (None, _) | (_, Heard::Never) => None,
+        (listed, Heard::IsFeed | Heard::ByList) => listed,
+        (_, Heard::ByFeed) => feed_heard(reader, account, provider)?,
+        (_, Heard::ByReading) => reader.round(account, &table, "unsettled")?,
+    };
+    let changed_to = heard.map(|heard| marked.map_or(heard, |marked| marked.min(heard)));
+    Ok(Known {
+        horizon,
+        changed_to,
+        never_changed: stream.heard == Heard::Never,
+        missing: holes(&windows, start, &declaration),
+    })
+}
+
+/// Up to where the feed was heard whole; a stretch that could not be heard ends it, until it is made good.
+fn feed_heard(reader: &Reader, account: i64, provider: &Provider) -> Result<Option<i64>> {
+    let Some(feed) = provider.feed() else { return Ok(None) };
+    let (table, declaration) = (provider.table(feed), feed.declaration()?.hash);
+    let Some(from) = reader.round(account, &table, "feed")? else { return Ok(None) };
+    let windows = reader.windows(account, &table)?;
+    let heard = first_hole(&windows, from, &declaration);
+    let gap = windows.iter().filter(|window| is_feed_gap(window)).map(|window| window.from_at).min();
+    Ok(heard.map(|heard| gap.map_or(heard, |gap| gap.min(heard))))
+}
+
+/// A feed is wanted from where its oldest window, walked or lost, begins.
+fn feed_start(windows: &[Window]) -> i64 {
+    windows.iter().filter(|window| window.state != WindowState::Open).map(|window| window.from_at).min().unwrap_or(0)
+}
+
+fn is_feed_gap(window: &Window) -> bool {
+    window.state == WindowState::Gap && window.reason.as_deref() == Some(FEED_GAP)
+}
+
+fn holes(windows: &[Window], start: i64, declaration: &str) -> Vec<(i64, i64, &'static str)> {
+    let why = |from: i64, to: i64| {
+        let stated = windows.iter().find(|w| w.state == WindowState::Gap && w.from_at < to && w.to_at > from);
+        match stated.and_then(|window| window.reason.as_deref()) {
+            Some(FEED_GAP) => "older than the provider keeps events; what may have changed is listed again",
+            Some(_) => "one second holds too much",
+            None => "not read yet",
+        }
+    };
+    missing(windows, start, declaration).into_iter().map(|(from, to)| (from, to, why(from, to))).collect()
+}

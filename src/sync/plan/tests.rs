@@ -1,0 +1,179 @@
+//! The planner, pass by pass, on made-up windows.
+
+use super::*;
+
+const MINUTE: i64 = 60_000;
+
+fn day(n: i64) -> i64 {
+    n * DAY_MS
+}
+
+fn bounds(days: i64) -> Bounds {
+    Bounds { start: 0, horizon: day(days), overlap: 15 * MINUTE, rungs: &[1, 3], demands: vec![] }
+}
+
+fn plan(days: i64, windows: Vec<Window>) -> Plan {
+    Plan::new(bounds(days), "d", windows, None)
+}
+
+fn window(from_at: i64, to_at: i64, provider_at: i64) -> Window {
+    let (state, declaration) = (WindowState::Complete, "d".to_owned());
+    let provider_at = Some(provider_at);
+    Window { window: 1, from_at, to_at, state, cursor: None, pages: 1, rows: 0, provider_at, declaration, reason: None }
+}
+
+fn fresh(from: i64, to: i64) -> Option<Next> {
+    Some(Next::Fresh((from, to)))
+}
+
+/// Everything of these purposes, each window taking `pages`.
+fn run(plan: &mut Plan, now: i64, pages: i64, purposes: &[Purpose]) -> Vec<Span> {
+    let mut walked = Vec::new();
+    for purpose in purposes {
+        while let Some(Next::Fresh(span)) = plan.next(*purpose) {
+            walked.push(span);
+            plan.done(span, now, (pages, 0));
+        }
+    }
+    walked
+}
+
+const FIRST: &[Purpose] = &[Purpose::Poll, Purpose::Again, Purpose::Backfill];
+
+#[test]
+fn a_backfill_goes_from_the_newest_backwards_and_ends() {
+    let mut plan = plan(10, vec![]);
+    let walked = run(&mut plan, day(100), 5, FIRST);
+    assert_eq!(walked.len(), 10);
+    assert_eq!(walked[0], (day(9), day(10)));
+    assert_eq!(walked[9], (0, day(1)));
+    assert_eq!(plan.share(), (day(10), day(10)));
+}
+
+#[test]
+fn the_newest_day_is_what_is_new_and_all_before_is_the_past() {
+    let mut plan = plan(10, vec![]);
+    assert_eq!(run(&mut plan, day(100), 5, &[Purpose::Poll]), [(day(9), day(10))]);
+    assert!(plan.wants(Purpose::Backfill) && !plan.wants(Purpose::Poll) && !plan.wants(Purpose::Again));
+}
+
+#[test]
+fn what_was_missed_since_the_last_pass_is_new_and_comes_before_the_past() {
+    let mut plan = plan(10, vec![window(day(2), day(6), day(100))]);
+    assert_eq!(plan.next(Purpose::Poll), fresh(day(9), day(10)));
+    assert_eq!(plan.next(Purpose::Poll), fresh(day(8), day(9)));
+    assert_eq!(
+        run(&mut plan, day(100), 5, &[Purpose::Poll]),
+        [(day(7), day(8)), (day(6), day(7)), (day(6) - 15 * MINUTE, day(6))]
+    );
+    assert_eq!(run(&mut plan, day(100), 5, &[Purpose::Backfill]), [(day(1), day(2)), (0, day(1))]);
+}
+
+#[test]
+fn empty_windows_grow_and_crowded_ones_shrink() {
+    assert_eq!(run(&mut plan(300, vec![]), day(400), 1, FIRST).len(), 7); // 1, 4, 16, 64, 90, 90 and 35 days
+    let mut crowded = plan(2, vec![]);
+    let walked = run(&mut crowded, day(100), 40, FIRST);
+    assert!(walked.len() > 3 && crowded.size < DAY_MS / 2);
+}
+
+#[test]
+fn a_later_pass_begins_before_the_end_of_the_last_one() {
+    let end = day(10);
+    let mut plan = plan(10, vec![window(0, end - 5 * MINUTE, day(100))]);
+    assert_eq!(plan.next(Purpose::Poll), fresh(end - 20 * MINUTE, end));
+    assert_eq!(plan.next(Purpose::Poll), None);
+    assert_eq!(plan.next(Purpose::Backfill), None);
+}
+
+#[test]
+fn a_closed_day_is_walked_again_on_each_rung() {
+    // Walked on day 5: of that walk all days had ended, day 3 a day before, days 0 and 1 three days before.
+    let young = vec![window(0, day(5), day(5))];
+    assert_eq!(horizon(&young, 0, "d").settled_to, Some(day(2)));
+    assert_eq!(plan(5, young.clone()).next(Purpose::Again), None);
+    // On day 6 day 4 has ended a day ago, and day 2 three days ago.
+    let mut next = plan(6, young);
+    assert_eq!(next.next(Purpose::Again), fresh(day(4), day(5)));
+    assert_eq!(next.next(Purpose::Again), fresh(day(2), day(3)));
+    assert_eq!(next.next(Purpose::Again), None);
+    next.done((day(2), day(3)), day(6), (5, 0));
+    assert_eq!(horizon(&next.windows, 0, "d").settled_to, Some(day(3)));
+}
+
+#[test]
+fn a_demand_is_met_by_walks_that_began_late_enough_and_spares_what_was_never_listed() {
+    let demand = Demand { span: (day(1), day(9)), since: day(9) };
+    let bounds = Bounds { demands: vec![demand], rungs: &[], ..bounds(10) };
+    let windows =
+        vec![window(day(2), day(5), day(7)), window(day(4), day(10), day(9)), window(day(4), day(10), day(8))];
+    let mut plan = Plan::new(bounds, "d", windows, Some(day(90)));
+    assert!(!plan.meets(&demand));
+    assert_eq!(plan.next(Purpose::Again), fresh(day(2), day(4)));
+    assert_eq!(plan.next(Purpose::Again), None);
+    plan.done((day(2), day(4)), day(9), (1, 0));
+    assert!(plan.meets(&demand));
+    assert!(plan.wants(Purpose::Backfill), "what was never listed is the past, not a demand");
+}
+
+#[test]
+fn windows_of_another_declaration_prove_nothing() {
+    let mut old = window(0, day(10), day(100));
+    old.declaration = "old".to_owned();
+    assert_eq!(plan(10, vec![old.clone()]).next(Purpose::Poll), fresh(day(9), day(10)));
+    assert_eq!(horizon(&[old], 0, "d"), Horizon::default());
+}
+
+#[test]
+fn an_open_window_is_gone_on_with_first_where_it_belongs_and_not_handed_out_twice() {
+    let mut open = window(day(2), day(3), 0);
+    (open.state, open.window) = (WindowState::Open, 7);
+    let mut first = plan(4, vec![open.clone()]);
+    assert_eq!(first.next(Purpose::Poll), fresh(day(3), day(4)));
+    assert_eq!(first.next(Purpose::Backfill), Some(Next::Resume(open.clone())));
+    assert_eq!(first.next(Purpose::Backfill), fresh(day(1), day(2)));
+    // Where everything around it is walked it belongs to what is listed again.
+    let mut again = plan(4, vec![open.clone(), window(0, day(4), day(100))]);
+    assert_eq!(again.next(Purpose::Backfill), None);
+    assert_eq!(again.next(Purpose::Again), Some(Next::Resume(open)));
+    assert_eq!(again.next(Purpose::Again), None);
+}
+
+#[test]
+fn a_feed_is_heard_from_its_position_whatever_is_missing() {
+    let mut plan =
+        Plan::new(Bounds { start: day(3), rungs: &[], ..bounds(6) }, "d", vec![window(day(4), day(5), day(6))], None);
+    let walked = run(&mut plan, day(6), 1, &[Purpose::Feed]);
+    assert_eq!(walked, [(day(5), day(6)), (day(5) - 15 * MINUTE, day(5)), (day(3), day(4))]);
+    assert_eq!(first_hole(&plan.windows, day(3), "d"), Some(day(6)));
+}
+
+#[test]
+fn what_a_span_should_hold_follows_from_what_lies_in_and_around_it() {
+    let with = |from, to, rows| Window { rows, ..window(from, to, day(100)) };
+    let plan = plan(10, vec![with(0, day(1), 240), with(day(1), day(2), 480)]);
+    let hour = 60 * MINUTE;
+    assert_eq!(plan.expected((10 * hour, 11 * hour)).round(), 10.0);
+    assert_eq!(plan.expected((day(1), day(1) + hour)).round(), 17.0, "an hour of the first day and two of the second");
+    assert_eq!(plan.expected((day(5), day(6))), 0.0, "nothing is known of it");
+}
+
+#[test]
+fn the_horizon_is_that_of_the_newest_stretch_without_a_hole() {
+    let windows = [window(0, day(2), day(50)), window(day(3), day(6), day(50)), window(day(6), day(9), day(9))];
+    let known = horizon(&windows, 0, "d");
+    let expected = Horizon { listed_from: Some(day(3)), listed_to: Some(day(9)), settled_to: Some(day(6)) };
+    assert_eq!(known, expected);
+}
+
+#[test]
+fn a_hole_ends_what_is_proven_and_what_is_older_than_asked_does_not_matter() {
+    let windows = [window(0, day(2), day(50)), window(day(3), day(6), day(50)), window(day(8), day(20), day(50))];
+    assert_eq!(proven(&windows, day(4), "d"), Some(day(6)), "behind the hole nothing is proven");
+    assert_eq!(proven(&windows, day(9), "d"), Some(day(20)));
+    assert_eq!(proven(&windows, day(7), "d"), Some(day(7)), "inside a hole nothing is");
+    let young = [window(0, day(20), day(20))];
+    assert_eq!(proven(&young, day(1), "d"), Some(day(20)), "the lag itself is subtracted by who releases");
+    assert_eq!(proven(&[window(0, day(20), day(10))], 0, "d"), Some(day(10)));
+    assert_eq!(proven(&[], 0, "d"), None);
+}

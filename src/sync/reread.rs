@@ -1,0 +1,161 @@
+//! Reading again what changed: marks become single reads or windows, whichever costs less, and a mark goes when a read that
+//! was sent after it is in. Once a day the rows whose state is not final are marked as well.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::call::{Stop, malformed};
+use super::change::{Reading, cheapest};
+use super::connection::{Connection, Line};
+use super::plan::{DAY_MS, Purpose};
+use super::walk;
+use super::work::Work;
+use crate::http::Failure;
+use crate::problem::{self, Result};
+use crate::providers::Heard;
+use crate::store::{Change, Step};
+use crate::stream::{Page, Shape};
+
+/// A response that is one record.
+const ONE: Shape = Shape { records: None, leaves: &[] };
+
+/// What is to be read: which lane, and how.
+type Queue = Mutex<VecDeque<(usize, Reading)>>;
+
+/// Reads again all that is marked. `now` is the provider's time when the pass began.
+pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
+    let of = &work.of;
+    let count = work.lanes().len();
+    for lane in 0..count {
+        let line = work.lanes()[lane].line.clone();
+        mark_unsettled(of, &line, now).await?;
+    }
+    // What a window did not show after all is read by itself.
+    for singly in [false, true] {
+        let mut queue = VecDeque::new();
+        for lane in 0..count {
+            let standing = standing(work, lane).await?;
+            let lanes = work.lanes();
+            let pages = |span| {
+                let expected = lanes[lane].plan.expected(span) / f64::from(lanes[lane].line.stream.limit);
+                if singly { i64::MAX } else { expected.ceil().max(1.0) as i64 }
+            };
+            queue.extend(cheapest(&standing, &pages).into_iter().map(|reading| (lane, reading)));
+        }
+        let queue: Arc<Queue> = Arc::new(Mutex::new(queue));
+        work.side_by_side(|work| worker(work, queue.clone())).await?;
+    }
+    Ok(())
+}
+
+/// The marks of a stream that stand. What we do not hold is left to the first walk while that is under way.
+async fn standing(work: &Work, lane: usize) -> Result<Vec<Change>> {
+    let (line, listed) = {
+        let lanes = work.lanes();
+        let lane = &lanes[lane];
+        if lane.problem.is_some() || lane.line.is_feed() {
+            return Ok(Vec::new());
+        }
+        (lane.line.clone(), !lane.plan.wants(Purpose::Backfill) && !lane.plan.wants(Purpose::Poll))
+    };
+    let (account, table, clock) = (work.of.account, line.table().to_owned(), line.stream.made);
+    let changes = work.of.store.run(move |store| store.settle_changes(account, &table, clock)).await?;
+    Ok(changes.into_iter().filter(|change| listed || change.made_at.is_some()).collect())
+}
+
+/// Once a day: what is not final is to be read again. Where this is the only word of a change, the rows may be old since
+/// the last such round.
+async fn mark_unsettled(of: &Connection, line: &Line, now: i64) -> Result<()> {
+    let Some(condition) = line.stream.unsettled else { return Ok(()) };
+    let (account, table, start) = (of.account, line.table().to_owned(), of.start);
+    let (only_word, seq) = (line.stream.heard == Heard::ByReading, of.read_seq().await?);
+    let job = move |store: &mut crate::store::Store| {
+        let last = store.round(account, &table, "unsettled")?;
+        if last.is_some_and(|last| now - last < DAY_MS) {
+            return Ok(());
+        }
+        let since = if only_word { last.unwrap_or(start) } else { now };
+        store.mark_unsettled(account, &table, condition, now, (since, seq))?;
+        store.set_round(account, &table, "unsettled", now)
+    };
+    of.store.run(job).await
+}
+
+async fn worker(work: Arc<Work>, queue: Arc<Queue>) -> Result<()> {
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    while let Some((lane, reading)) = next() {
+        let line = {
+            let lanes = work.lanes();
+            if lanes[lane].problem.is_some() || !work.may_go_on(Purpose::Change) {
+                continue;
+            }
+            lanes[lane].line.clone()
+        };
+        let read = match reading {
+            Reading::One(id, made) => one(&work.of, &line, &id, made).await,
+            Reading::Span(span) => span_again(&work.of, &line, span).await.map(|()| true),
+        };
+        match read {
+            Ok(true) => {}
+            Ok(false) => {
+                work.lanes()[lane].noted = true;
+                work.of.note(Some(&line), problem::SYNC_UNSEEN.plain()).await?;
+            }
+            Err(problem) => {
+                work.lanes()[lane].problem.get_or_insert(problem.clone());
+                work.failed(&line, problem).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lists a span again. It was listed before, so the walk leaves no coverage of its own.
+async fn span_again(of: &Connection, line: &Line, span: (i64, i64)) -> Result<()> {
+    let open = walk::open(of, line, span, Purpose::Change, 0.0).await?;
+    walk::window(of, line, &open).await.map(|_| ())
+}
+
+/// Reads one object by its id, or finds it where the key may not. False when it shows itself neither way.
+async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Result<bool> {
+    let seq = of.read_seq().await?;
+    let counted = || of.count(line, Purpose::Change);
+    let ask = (of.provider.one)(line.stream, id);
+    let refused = match of.caller.call(&ask, counted).await {
+        Ok(answer) => {
+            let page = line.projection.page(answer.body, &ONE).map_err(malformed)?;
+            return keep(of, line, page, (id, seq), "get").await.map(|()| true);
+        }
+        Err(stop) => stop,
+    };
+    let Stop::Failure(Failure::Status(status)) = &refused else { return Err(refused.problem()) };
+    let code = status.error_code.as_deref().unwrap_or_default();
+    if status.status == 404 && (of.provider.gone)(code) {
+        let (account, table, id, at) = (of.account, line.table().to_owned(), id.to_owned(), of.clock.wall_ms());
+        of.store.run(move |store| store.tombstone(account, &table, &id, (seq, at))).await?;
+        return Ok(true);
+    }
+    let (Some(find), 403 | 404) = (of.provider.find, status.status) else { return Err(refused.problem()) };
+    let seq = of.read_seq().await?;
+    let ask = find(line.stream, id, made.map(|made| made.div_euclid(1000)));
+    let answer = of.caller.call(&ask, counted).await.map_err(|stop| stop.problem())?;
+    let page = line.projection.page(answer.body, &line.stream.shape).map_err(malformed)?;
+    if page.records == 0 {
+        // Another entity's, perhaps: asking again would bring nothing new.
+        let (account, table, id) = (of.account, line.table().to_owned(), id.to_owned());
+        of.store.run(move |store| store.forget_change(account, &table, &id, seq)).await?;
+        return Ok(false);
+    }
+    keep(of, line, page, (id, seq), "search").await.map(|()| true)
+}
+
+/// Stores the one record that was asked for.
+async fn keep(of: &Connection, line: &Line, page: Page, (id, seq): (&str, i64), source: &'static str) -> Result<()> {
+    let rejected = page.rejected.len() as u64;
+    let theirs = page.last_id().is_none_or(|theirs| theirs != id);
+    if page.records != 1 || (theirs && rejected == 0) {
+        return Err(problem::SYNC_CONTRADICTION.with("another record than the one that was asked for"));
+    }
+    let step = Step::One { id: id.to_owned() };
+    walk::commit(of, line, page, (seq, source), step).await.map(|_| ())
+}

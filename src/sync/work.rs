@@ -1,0 +1,156 @@
+//! The work of a pass: its lanes, one a stream, and the workers that walk windows of them side by side.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::StreamProgress;
+use super::connection::{Connection, Line};
+use super::plan::{Next, Plan, Purpose};
+use super::walk::{self, Open, Walked};
+use crate::problem::{self, Problem, Result};
+use crate::testpoint::kill_point;
+
+/// Windows in flight at once, and so requests at once, for one connection.
+pub(super) const WORKERS: usize = 4;
+
+/// A pass under way, shared by its workers.
+pub(super) struct Work {
+    pub(super) of: Arc<Connection>,
+    pub(super) lanes: Mutex<Vec<Lane>>,
+    pub(super) stop: Arc<AtomicBool>,
+    /// When reading the past is to end, by the monotonic clock.
+    pub(super) until: Option<Duration>,
+    /// What had been done when the pass began.
+    pub(super) before: BTreeMap<String, StreamProgress>,
+}
+
+/// One stream within the pass.
+pub(super) struct Lane {
+    pub(super) line: Arc<Line>,
+    pub(super) plan: Plan,
+    pub(super) run: i64,
+    /// Windows of it that are being walked.
+    pub(super) busy: usize,
+    /// What stopped it.
+    pub(super) problem: Option<Problem>,
+    /// Something was noted that stands although the stream is read to its end.
+    pub(super) noted: bool,
+}
+
+impl Work {
+    pub(super) fn lanes(&self) -> MutexGuard<'_, Vec<Lane>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True when some stream that did not fail has something left to do for this purpose.
+    pub(super) fn left(&self, purpose: Purpose) -> bool {
+        self.lanes().iter().any(|lane| lane.problem.is_none() && lane.serves(purpose) && lane.plan.wants(purpose))
+    }
+
+    /// Walks all windows of one purpose, several at once.
+    pub(super) async fn run(self: &Arc<Self>, purpose: Purpose) -> Result<()> {
+        self.side_by_side(move |work| async move {
+            while work.may_go_on(purpose) {
+                let Some((lane, line, next, expected)) = work.take(purpose) else { return Ok(()) };
+                let walked = walk_next(&work.of, &line, &next, purpose, expected).await;
+                work.settle(lane, &line, walked).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs the same job in every worker and waits for all of them.
+    pub(super) async fn side_by_side<F>(self: &Arc<Self>, job: impl Fn(Arc<Self>) -> F) -> Result<()>
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let mut workers = JoinSet::new();
+        for _ in 0..WORKERS {
+            workers.spawn(job(self.clone()));
+        }
+        while let Some(joined) = workers.join_next().await {
+            joined.unwrap_or_else(|_| Err(problem::STORE_IO.with("a worker ended early")))?;
+        }
+        Ok(())
+    }
+
+    /// False once the pass is to stop, or the time for the past is over.
+    pub(super) fn may_go_on(&self, purpose: Purpose) -> bool {
+        let late = || self.until.is_some_and(|until| self.of.clock.mono() >= until);
+        !self.stop.load(Ordering::Relaxed) && !(purpose == Purpose::Backfill && late())
+    }
+
+    /// The next window, of the least busy stream first.
+    fn take(&self, purpose: Purpose) -> Option<(usize, Arc<Line>, Next, f64)> {
+        let mut lanes = self.lanes();
+        let free = |lane: &usize| lanes[*lane].problem.is_none() && lanes[*lane].serves(purpose);
+        let mut order: Vec<usize> = (0..lanes.len()).filter(free).collect();
+        order.sort_by_key(|lane| lanes[*lane].busy);
+        for lane in order {
+            if let Some(next) = lanes[lane].plan.next(purpose) {
+                lanes[lane].busy += 1;
+                let expected = lanes[lane].plan.expected(next.span());
+                return Some((lane, lanes[lane].line.clone(), next, expected));
+            }
+        }
+        None
+    }
+
+    async fn settle(&self, lane: usize, line: &Line, walked: Result<Walked>) -> Result<()> {
+        let failed = {
+            let mut lanes = self.lanes();
+            let lane = &mut lanes[lane];
+            lane.busy -= 1;
+            match walked {
+                Ok(walked) => {
+                    lane.noted |= walked.noted;
+                    lane.plan.done(walked.span, walked.provider_at, (walked.pages, walked.rows));
+                    line.size.store(lane.plan.size, Ordering::Relaxed);
+                    let (walked, whole) = lane.plan.share();
+                    let name = line.name(&self.of);
+                    self.of.progress.update(&name, |progress| (progress.walked, progress.whole) = (walked, whole));
+                    return Ok(());
+                }
+                Err(problem) => {
+                    lane.problem.get_or_insert(problem.clone());
+                    problem
+                }
+            }
+        };
+        self.failed(line, failed).await
+    }
+
+    /// Notes what stopped a stream. Without a store nothing can be noted, and nothing can go on.
+    pub(super) async fn failed(&self, line: &Line, problem: Problem) -> Result<()> {
+        if problem.code().starts_with("store.") {
+            return Err(problem);
+        }
+        self.of.note(Some(line), problem).await
+    }
+}
+
+impl Lane {
+    /// The feed is heard first and has nothing else to do; all other streams have no part in that.
+    fn serves(&self, purpose: Purpose) -> bool {
+        self.line.is_feed() == (purpose == Purpose::Feed)
+    }
+}
+
+async fn walk_next(of: &Connection, line: &Line, next: &Next, purpose: Purpose, expected: f64) -> Result<Walked> {
+    let now = of.caller.provider_now().unwrap_or(0);
+    let (from, to) = next.span();
+    let open = match next {
+        Next::Resume(window) => {
+            let (cursor, provider_at) = (window.cursor.clone(), window.provider_at.unwrap_or(now));
+            Open { window: window.window, from_s: from / 1000, to_s: to / 1000, cursor, provider_at, purpose, expected }
+        }
+        Next::Fresh(_) => walk::open(of, line, (from, to), purpose, expected).await?,
+    };
+    kill_point("window.opened");
+    walk::window(of, line, &open).await
+}
