@@ -219,6 +219,15 @@ fn how_a_text_is_spelt_does_not_matter() {
 }
 
 #[test]
+fn a_fraction_kept_as_text_is_the_one_that_was_sent() {
+    for number in ["4012497065374745.9", "0.30000000000000004", "68.5", "1.7976931348623157e308"] {
+        let page = read(Profile::Finance, &format!(r#"{{"data":[{{"id":"a","note":{number}}}]}}"#));
+        let kept = show(&page, 0)[0].split('|').nth(13).map(str::to_owned);
+        assert_eq!(kept, Some(number.parse::<f64>().unwrap().to_string()), "{number}");
+    }
+}
+
+#[test]
 fn unknown_fields_are_counted_by_name_only() {
     let page = read(
         Profile::Standard,

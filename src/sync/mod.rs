@@ -5,6 +5,8 @@ mod call;
 mod change;
 mod connection;
 mod feed;
+#[cfg(debug_assertions)]
+pub mod fuzzing;
 mod known;
 mod pass;
 mod plan;

@@ -109,3 +109,8 @@ fn wire() {
 fn numbers() {
     replay("numbers");
 }
+
+#[test]
+fn paging() {
+    replay("paging");
+}

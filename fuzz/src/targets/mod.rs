@@ -6,12 +6,14 @@ mod config;
 mod draws;
 mod numbers;
 mod pages;
+mod paging;
 mod print;
 mod records;
 mod rows;
 mod streams;
 mod vault;
 mod wire;
+mod world;
 
 /// Every target by its name, which is also the name of its folder of kept inputs.
 pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
@@ -21,4 +23,5 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("vault", vault::run),
     ("wire", wire::run),
     ("numbers", numbers::run),
+    ("paging", paging::run),
 ];

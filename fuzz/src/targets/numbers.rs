@@ -145,7 +145,7 @@ fn slow_decimal(text: &str, places: usize) -> Option<i64> {
 }
 
 /// Milliseconds and whether a zone was named, of a text in the grammar that `iso_instant` states.
-fn slow_instant(mut text: &[u8]) -> Option<(i64, bool)> {
+pub(super) fn slow_instant(mut text: &[u8]) -> Option<(i64, bool)> {
     let (year, month, day) = (digits(&mut text, 4)?, after(&mut text, b"-").then(|| digits(&mut text, 2))??, {
         after(&mut text, b"-").then(|| digits(&mut text, 2))??
     });
@@ -223,7 +223,8 @@ pub(super) fn slow_days(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(years + (1..month).map(|month| days_of(year, month)).sum::<i64>() + day - 1)
 }
 
-fn slow_date(mut days: i64) -> (i64, i64, i64) {
+/// The civil date of a day.
+pub(super) fn slow_date(mut days: i64) -> (i64, i64, i64) {
     let (mut year, mut month) = (1970, 1);
     while days >= year_days(year) {
         days -= year_days(year);

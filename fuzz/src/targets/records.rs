@@ -70,7 +70,7 @@ fn path(column: &Column) -> Option<&Vec<String>> {
     }
 }
 
-fn fill(record: &mut Value, table: &Table, at: usize) {
+pub(super) fn fill(record: &mut Value, table: &Table, at: usize) {
     for column in &table.columns {
         let Some(path) = path(column) else { continue };
         let good = match &column.conversion {
@@ -89,7 +89,7 @@ fn fill(record: &mut Value, table: &Table, at: usize) {
 }
 
 /// Sets the value at a path, through whatever stands on the way.
-fn put(record: &mut Value, path: &[String], value: Value) {
+pub(super) fn put(record: &mut Value, path: &[String], value: Value) {
     let mut at = record;
     for key in path {
         if !at.is_object() {

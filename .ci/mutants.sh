@@ -1,0 +1,49 @@
+#!/bin/bash
+# Mutation testing: changes the program in one place after another and sees whether a test notices.
+#   .ci/mutants.sh               every part below, one after the other: many hours
+#   .ci/mutants.sh vault wire…   these parts
+# As a room uses only rooms below it, each part is compiled with those alone, and with those integration tests that need no
+# more: seconds a change instead of minutes. Results lie in .ci/cache/mutants/PART; docs/mutants.md explains what is missed.
+# One job at the lowest priority.
+set -eu -o pipefail
+
+cd "$(dirname "$(realpath "$0")")/.."
+version=27.1.0
+tool=.ci/cache/mutants/bin/cargo-mutants
+"$tool" mutants --version 2>/dev/null | grep -qF " $version" ||
+  cargo install --locked --quiet --root .ci/cache/mutants --target-dir .ci/cache/mutants/build cargo-mutants --version $version
+
+# part | files | rooms beside the ground | modules of tests/all | names of tests
+parts='
+wire       | src/egress/wire/*.rs src/egress/gate.rs                       | egress sandbox                              | egress              | egress::
+vault      | src/vault/*.rs                                                | vault                                       | vault skip          | vault::
+projection | src/stream/{convert,walk,record,seeds,lookup,page,project}.rs | stream providers                            | stream              | stream::
+declare    | src/stream/{declare,tree,class}.rs                            | stream providers                            | stream              | stream::
+egress     | src/egress/*.rs                                               | egress sandbox                              | egress              | egress::
+plan       | src/sync/{plan,span}.rs                                       | stream providers store vault http sync      |                     | sync::
+store      | src/store/*.rs                                                | stream providers store vault http sync egress config agent service sandbox cli | store skip | store::
+sync       | src/sync/*.rs                                                 | stream providers store vault http sync egress config agent service sandbox cli | sync changes | sync:: changes::
+'
+ground='clock entropy paths problem testpoint'
+
+# The changes are made in a copy of what is in the index, which keeps what it has compiled.
+tree=.ci/cache/mutants/tree
+mkdir -p "$tree"
+export CARGO_PROFILE_DEV_DEBUG=0 RUST_BACKTRACE=0
+
+for part in ${*:-$(cut -d'|' -f1 <<<"$parts")}; do
+  IFS='|' read -r _ files rooms modules tests < <(grep -E "^$part +\\|" <<<"$parts") || { echo "no part $part"; exit 2; }
+  git checkout-index --all --force --prefix="$tree/"
+  printf 'pub mod %s;\n' $ground $rooms > "$tree/src/lib.rs"
+  [[ "$rooms" = *cli* ]] || echo 'fn main() {}' > "$tree/src/main.rs"
+  { grep '^#!\[' tests/all/main.rs; printf 'mod %s;\n' $modules; } > "$tree/tests/all/main.rs"
+  named=()
+  for file in $(eval echo "$files"); do named+=(--file "$file"); done
+  echo "=== $part"
+  mkdir -p ".ci/cache/mutants/$part"
+  # It ends with 2 or 3 when something is missed or hangs: that is what the results are for.
+  # shellcheck disable=SC2086
+  nice -n 19 "$tool" mutants --dir "$tree" --in-place --output "$PWD/.ci/cache/mutants/$part" "${named[@]}" \
+    --cargo-arg=--lib --cargo-arg=--test=all --timeout 60 --build-timeout 900 --no-shuffle --colors=never -- -- $tests ||
+    [ $? -le 3 ]
+done
