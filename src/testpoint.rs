@@ -10,6 +10,7 @@ pub use off::*;
 
 #[cfg(debug_assertions)]
 mod on {
+    use std::cell::RefCell;
     use std::collections::BTreeMap;
     use std::io::Write;
     use std::sync::Mutex;
@@ -35,8 +36,30 @@ mod on {
         "ack_before_commit",
         // A later pass does not look back.
         "no_overlap",
+        // Windows close by this machine's wall clock.
+        "local_clock",
+        // A single answer's Date can move windows ahead.
+        "leap_believed",
+        // A failed request is tried again at once, for ever.
+        "no_backoff",
+        // A token is the value itself.
+        "token_in_clear",
         // A batch counts as acknowledged before it is sent.
         "mark_before_send",
+        // Every try to send a batch gives it another number.
+        "fresh_number_per_try",
+        // Whoever answers has received the batch.
+        "receipt_unchecked",
+        // A day is released before its lag has passed.
+        "released_without_lag",
+        // What is proven is what this machine's clock says.
+        "released_by_wall_clock",
+        // Events are not marked as released, and counted again.
+        "counted_again",
+        // A day that the receiver does not have yet is released once more.
+        "day_released_twice",
+        // A cell may hold one person.
+        "small_cells",
     ];
 
     /// Dies here when `COUNTERFOIL_KILL` names this point and the number of this visit: `page.after_commit:3`. Every
@@ -60,10 +83,21 @@ mod on {
         }
     }
 
-    /// True when `COUNTERFOIL_PLANTED` names this deliberately wrong variant.
+    thread_local! {
+        /// The wrong variant that is planted in what runs on this thread; begins with what the environment names.
+        static HERE: RefCell<Option<String>> = RefCell::new(std::env::var("COUNTERFOIL_PLANTED").ok());
+    }
+
+    /// Plants this deliberately wrong variant (or none) in what runs on the calling thread from now on, so that simulations
+    /// side by side can differ.
+    pub fn plant(name: Option<&str>) {
+        HERE.with_borrow_mut(|here| *here = name.map(str::to_owned));
+    }
+
+    /// True when this deliberately wrong variant is planted: by [`plant`] on this thread, or by `COUNTERFOIL_PLANTED`.
     pub fn planted(name: &'static str) -> bool {
         debug_assert!(PLANTED.contains(&name), "{name} is not in the list");
-        std::env::var("COUNTERFOIL_PLANTED").is_ok_and(|planted| planted == name)
+        HERE.with_borrow(|here| here.as_deref() == Some(name))
     }
 
     /// How far `COUNTERFOIL_CLOCK_AHEAD_MS` puts this process's clock ahead of the machine's, so that one run after another

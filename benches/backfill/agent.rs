@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use counterfoil::agent::parts::{Parts, Seams};
+use counterfoil::agent::parts::{Parts, Seams, Writer};
 use counterfoil::agent::request::{Request, perform};
 use counterfoil::clock::SystemClock;
 use counterfoil::config;
@@ -30,7 +30,7 @@ pub fn run(order: &Order) -> Done {
         let paths = Paths::here(&overrides).expect("paths");
         let config = Arc::new(config::load(&paths.config_file).expect("a configuration"));
         let clock = Arc::new(SystemClock::new());
-        let seams = Seams { clock, entropy: Arc::new(SystemEntropy), transport: None };
+        let seams = Seams { clock, entropy: Arc::new(SystemEntropy), transport: None, writer: Writer::default() };
         let parts = Parts::open(paths, config, seams).expect("the parts");
         let (connection, key) = ("main".to_owned(), "default".to_owned());
         let request = Request::SetKey { connection, key, secret: order.key.clone(), full_access: false };

@@ -17,6 +17,7 @@ use crate::providers::{self, Of, Provider};
 use crate::store::{Account, Lock, Marks, Store, StoreHandle, Target, Upsert};
 use crate::stream::{Projection, Tokens};
 use crate::sync::{Caller, Connection, Keys, Line, Progress};
+use crate::testpoint::planted;
 use crate::vault::{KeyFile, Origin, Secret, TokenKey, Vault};
 
 /// The version of the key that makes tokens.
@@ -31,6 +32,17 @@ pub struct Seams {
     pub entropy: Arc<dyn Entropy>,
     /// The way to the network; `None`: the real one, made for each connection as it is configured.
     pub transport: Option<Arc<dyn Transport>>,
+    /// Where the store's writer runs, and over what.
+    pub writer: Writer,
+}
+
+/// Where the store's writer runs, and over what.
+#[derive(Clone, Default)]
+pub struct Writer {
+    /// In the caller instead of on a thread of its own: where nothing may pass a paused clock.
+    pub inline: bool,
+    /// The SQLite VFS that the store opens through; `None`: the system's.
+    pub vfs: Option<String>,
 }
 
 /// What acting needs.
@@ -62,13 +74,14 @@ impl Parts {
             make_folder(folder)?;
         }
         let schema = super::schema()?;
-        let mut store = Store::open(&store_path, &schema, None, &*seams.entropy)?;
+        let mut store = Store::open(&store_path, &schema, seams.writer.vfs.as_deref(), &*seams.entropy)?;
         privacy::apply(&mut store, &schema, &config.privacy)?;
         let store_uuid = store.uuid()?;
+        let store = if seams.writer.inline { StoreHandle::inline(store) } else { StoreHandle::thread(store) };
         Ok(Self {
             seams,
             paths,
-            store: StoreHandle::thread(store),
+            store,
             store_uuid,
             store_path,
             vault: Arc::new(Mutex::new(vault)),
@@ -329,6 +342,9 @@ struct VaultTokens(TokenKey);
 
 impl Tokens for VaultTokens {
     fn token(&self, scope: &str, value: &str, out: &mut String) {
+        if planted("token_in_clear") {
+            return out.push_str(value);
+        }
         self.0.write_token(scope, value, out);
     }
 }

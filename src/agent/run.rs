@@ -294,7 +294,13 @@ async fn stop(mut task: Task) {
 
 /// Pass after pass of one connection, at the interval that the configuration in force gives. While there is past to read,
 /// one pass follows the other: each begins with what is new.
-async fn keep(parts: Arc<Parts>, name: String, (nudge, stop): (Arc<Notify>, Arc<AtomicBool>), new_rows: Arc<Notify>) {
+/// `nudge` begins the next pass at once, `stop` ends the loop with the page at hand, `new_rows` hears of each pass's end.
+pub async fn keep(
+    parts: Arc<Parts>,
+    name: String,
+    (nudge, stop): (Arc<Notify>, Arc<AtomicBool>),
+    new_rows: Arc<Notify>,
+) {
     while !stop.load(Ordering::Relaxed) {
         let interval = interval(&parts, &name).await;
         let until = parts.seams.clock.mono() + interval;
@@ -312,9 +318,11 @@ async fn keep(parts: Arc<Parts>, name: String, (nudge, stop): (Arc<Notify>, Arc<
         if more {
             continue;
         }
+        // In this order, not by lot: the same moments lead to the same steps.
         tokio::select! {
-            () = parts.seams.clock.sleep(interval) => {}
+            biased;
             () = nudge.notified() => {}
+            () = parts.seams.clock.sleep(interval) => {}
         }
     }
 }
@@ -368,10 +376,11 @@ async fn interval(parts: &Parts, name: &str) -> Duration {
 }
 
 /// Releases and sends whenever rows came or an hour passed.
-async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
+pub async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
     let (mut wait, mut courier) = (Duration::from_secs(3600), None);
     loop {
         tokio::select! {
+            biased;
             () = new_rows.notified() => {}
             () = parts.seams.clock.sleep(wait) => {}
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Global, Out};
-use crate::agent::parts::{Parts, Seams};
+use crate::agent::parts::{Parts, Seams, Writer};
 use crate::agent::request::{Request, perform};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
@@ -60,7 +60,12 @@ impl Context {
 
     /// Time and chance as they are.
     pub fn seams(&self) -> Seams {
-        Seams { clock: self.clock.clone(), entropy: Arc::new(SystemEntropy), transport: None }
+        Seams {
+            clock: self.clock.clone(),
+            entropy: Arc::new(SystemEntropy),
+            transport: None,
+            writer: Writer::default(),
+        }
     }
 
     /// Has it done: by the agent when one runs, else here, as the owner of the data directory.

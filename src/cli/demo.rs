@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::context::block_on;
 use super::{Context, progress, status, sync, table};
 use crate::agent::control::Client;
-use crate::agent::parts::{Parts, Seams, make_folder};
+use crate::agent::parts::{Parts, Seams, Writer, make_folder};
 use crate::agent::request::{Request, perform};
 use crate::agent::run::{Signal, Voice, run as run_agent};
 use crate::clock::{Clock, SystemClock};
@@ -116,7 +116,12 @@ impl Stage<'_> {
     async fn play(&self) -> Result<Value> {
         self.say("1. A configuration and a sealed key, as `init` and `key set` make them");
         self.configure(false)?;
-        let seams = Seams { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy), transport: None };
+        let seams = Seams {
+            clock: Arc::new(self.clock.clone()),
+            entropy: Arc::new(SystemEntropy),
+            transport: None,
+            writer: Writer::default(),
+        };
         let config = Arc::new(config::load(&self.paths.config_file)?);
         let parts = Parts::open(self.paths.clone(), config.clone(), seams.clone())?;
         perform(&parts, key("main", STRIPE_KEY), &|_| ()).await?;

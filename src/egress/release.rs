@@ -17,7 +17,7 @@ use super::sign::sha256;
 use super::wire::{DAY_MS, Day, EgressBytes, Period, encode, guard};
 use crate::clock::Clock;
 use crate::problem::{EGRESS_EXPIRED, EGRESS_FACT, EGRESS_GUARD, EGRESS_RELEASED, Result};
-use crate::testpoint::kill_point;
+use crate::testpoint::{kill_point, planted};
 
 /// What one step of the release makes: the day's batch and, on a Sunday, the late batch of the week that it ends.
 struct Plan {
@@ -129,13 +129,16 @@ pub fn preview(
 
 /// True when the day ended at least the fact's lag before the proven horizon.
 fn is_due(fact: &Fact, day: Day, settled_until_ms: i64) -> bool {
-    day.end_ms().saturating_add(fact.lag_days * DAY_MS) <= settled_until_ms
+    let lag_days = if planted("released_without_lag") { 0 } else { fact.lag_days };
+    day.end_ms().saturating_add(lag_days * DAY_MS) <= settled_until_ms
 }
 
 fn next_day(db: &Connection, consent: &Consent) -> Result<Option<Day>> {
-    let last: Option<i64> = db
-        .query_row("SELECT max(first_day) FROM outbox WHERE fact = ?1 AND late = 0", [ATTEMPTS.name], |row| row.get(0))
-        .map_err(broken)?;
+    let query = match planted("day_released_twice") {
+        true => "SELECT max(first_day) FROM outbox WHERE fact = ?1 AND late = 0 AND state = 'acknowledged'",
+        false => "SELECT max(first_day) FROM outbox WHERE fact = ?1 AND late = 0",
+    };
+    let last: Option<i64> = db.query_row(query, [ATTEMPTS.name], |row| row.get(0)).map_err(broken)?;
     let after = last.and_then(Day::from_number).map(Day::next);
     Ok(Day::of_ms(consent.accepted_at).max(after))
 }
@@ -155,7 +158,8 @@ fn plan(marks: Option<&Connection>, key: &hmac::Key, store: &Connection, accepte
     let (mut on_time, mut late) = (Vec::new(), Vec::new());
     let mut seen: HashSet<Mark> = HashSet::new();
     facts::attempts(store, key, from, day.end_ms(), |at, event| {
-        if marks.map(|db| is_released(db, &event.mark)).transpose()? == Some(true) {
+        let again = marks.map(|db| is_released(db, &event.mark)).transpose()? == Some(true);
+        if again && !planted("counted_again") {
             return Ok(());
         }
         if !seen.insert(event.mark) {
@@ -229,6 +233,9 @@ fn write_cells(db: &Connection, seq: i64, gated: &Gated, events: &[Event]) -> Re
             (seq, position, outcome, provider, scheme, funding, cell.count().get()),
         )
         .map_err(broken)?;
+        if planted("counted_again") {
+            continue;
+        }
         for event in members.iter().filter_map(|index| events.get(*index)) {
             mark.execute((event.mark, seq, position)).map_err(broken)?;
         }

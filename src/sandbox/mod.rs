@@ -8,6 +8,7 @@ mod chance;
 mod checkoutcom;
 #[cfg(test)]
 mod compare;
+mod direct;
 mod fault;
 mod ids;
 mod json;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+pub use self::direct::{CHECKOUT_URL, Direct, RECEIVER_URL, STRIPE_URL};
 pub use self::fault::{FaceName, Fault, FaultKind};
 pub use self::keys::Key;
 pub use self::truth::{Truth, TruthStream};
@@ -62,6 +64,8 @@ pub struct Options {
     pub days: u32,
     /// First day of the history, in days since 1970; when absent, the history ends at the last midnight (UTC).
     pub first_day: Option<u32>,
+    /// Of ten thousand objects and events so many show themselves two to ten minutes late.
+    pub tardy: u32,
     /// The time; [`Sandbox::advance`] goes ahead of it.
     pub clock: Arc<dyn Clock>,
     /// Ports on 127.0.0.1; 0 for any free one.
@@ -91,6 +95,7 @@ impl Options {
             payments: 800,
             days: 30,
             first_day: None,
+            tardy: 5,
             clock,
             stripe_port: 0,
             checkout_port: 0,
@@ -115,7 +120,30 @@ impl Options {
             charges,
             first_day: self.first_day.unwrap_or((now / DAY).saturating_sub(self.days)),
             days: self.days,
+            tardy: self.tardy,
         }
+    }
+
+    /// What all requests share; `base` is the address of the Checkout.com face.
+    fn state(self, base: String) -> State {
+        let now = u32::try_from(self.clock.wall_ms() / 1000).unwrap_or(0);
+        let world = |face| Mutex::new(World::new(self.plan(face, now), now));
+        let (stripe, checkout) = (world(FaceName::Stripe), world(FaceName::CheckoutCom));
+        let state = State {
+            stripe,
+            checkout,
+            clock: self.clock,
+            ahead_ms: AtomicU64::new(0),
+            stripe_keys: self.stripe_keys,
+            checkout_keys: self.checkout_keys,
+            switches: Mutex::default(),
+            log: Mutex::default(),
+            gzip: self.gzip,
+            base,
+            requests: AtomicU64::new(1),
+        };
+        lock(&state.switches).set(self.faults);
+        state
     }
 }
 
@@ -154,27 +182,14 @@ impl Sandbox {
         let tls = options.ca_file.as_deref().map(tls::server_config).transpose()?;
         let (stripe, stripe_listener) = listen(options.stripe_port)?;
         let (checkout, checkout_listener) = listen(options.checkout_port)?;
-        let now = u32::try_from(options.clock.wall_ms() / 1000).unwrap_or(0);
-        let world = |face| Mutex::new(World::new(options.plan(face, now), now));
-        let state = Arc::new(State {
-            stripe: world(FaceName::Stripe),
-            checkout: world(FaceName::CheckoutCom),
-            clock: options.clock,
-            ahead_ms: AtomicU64::new(0),
-            stripe_keys: options.stripe_keys,
-            checkout_keys: options.checkout_keys,
-            switches: Mutex::default(),
-            log: Mutex::default(),
-            gzip: options.gzip,
-            base: url(options.ca_file.as_deref(), checkout),
-            requests: AtomicU64::new(1),
-        });
-        lock(&state.switches).set(options.faults);
+        let ca_file = options.ca_file.clone();
+        let base = url(ca_file.as_deref(), checkout);
+        let state = Arc::new(options.state(base));
         let faces = [(FaceName::Stripe, stripe_listener), (FaceName::CheckoutCom, checkout_listener)];
         let (stop, stopped) = oneshot::channel();
         let tls = tls.map(TlsAcceptor::from);
         let thread = spawn(faces, tls, state.clone(), stopped)?;
-        Ok(Self { state, stripe, checkout, ca_file: options.ca_file, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { state, stripe, checkout, ca_file, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Base URL of the Stripe face, without a slash at the end.

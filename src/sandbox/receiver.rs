@@ -28,7 +28,8 @@ use crate::egress::wire::guard::MAX_BYTES;
 use crate::entropy::Entropy;
 use crate::problem::{RECEIVER_ADDRESS, Result};
 
-use desk::{Answer, Desk};
+use desk::Answer;
+pub(super) use desk::Desk;
 
 /// How a receiver is started.
 pub struct ReceiverOptions {

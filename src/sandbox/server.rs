@@ -12,7 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -104,13 +106,13 @@ async fn connection(face: FaceName, stream: TcpStream, tls: Option<TlsAcceptor>,
 }
 
 /// One request, as far as faces need to know it.
-struct Call {
-    face: FaceName,
-    method: String,
-    path: String,
-    query: String,
-    headers: HeaderMap,
-    body: Bytes,
+pub(super) struct Call {
+    pub(super) face: FaceName,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 async fn answer(face: FaceName, request: Request<Incoming>, state: &State) -> io::Result<Response<Pieces>> {
@@ -157,7 +159,7 @@ fn log(call: &Call, status: u16, state: &State) {
 }
 
 /// What the face answers, after keys and those faults that replace the answer.
-fn answer_with(call: &Call, fault: Option<&FaultKind>, state: &State) -> Answer {
+pub(super) fn answer_with(call: &Call, fault: Option<&FaultKind>, state: &State) -> Answer {
     let (world, now) = state.world(call.face);
     let account = stripe::Face { world: &world, now }.account_id();
     let keys = match call.face {
@@ -263,7 +265,8 @@ fn plain(status: StatusCode, body: String) -> Response<Pieces> {
     response
 }
 
-fn respond(call: &Call, answer: Answer, fault: Option<&FaultKind>, state: &State) -> Response<Pieces> {
+/// The headers of an answer, but for those of its body.
+pub(super) fn head(call: &Call, fault: Option<&FaultKind>, state: &State) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut put = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -291,6 +294,11 @@ fn respond(call: &Call, answer: Answer, fault: Option<&FaultKind>, state: &State
             put("stripe-rate-limited-reason", reason);
         }
     }
+    headers
+}
+
+fn respond(call: &Call, answer: Answer, fault: Option<&FaultKind>, state: &State) -> Response<Pieces> {
+    let mut headers = head(call, fault, state);
     let mut body = answer.body;
     if fault == Some(&FaultKind::Short) {
         body.truncate(body.len() / 2);
@@ -301,7 +309,7 @@ fn respond(call: &Call, answer: Answer, fault: Option<&FaultKind>, state: &State
         && let Ok(packed) = gzip(&body)
     {
         body = packed;
-        put("content-encoding", "gzip");
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     let body = if fault == Some(&FaultKind::Cut) { Pieces::cut(body) } else { Pieces::whole(body) };
     let mut response = Response::new(body);

@@ -119,22 +119,23 @@ impl Store {
         changes.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
     }
 
-    /// Marks the rows whose state is not final: those that meet `condition` (`?2` in it is the provider's time) and that no
-    /// mark stands on yet. `mark` is since when they may be old, and the mark's number.
+    /// Marks the rows whose state is not final: those that meet `condition` (`?2` in it is the provider's time), that were
+    /// last read before the read `since_seq`, and that no mark stands on yet. `mark` is since when they may be old, and the
+    /// mark's number.
     pub fn mark_unsettled(
         &mut self,
-        account: i64,
-        table: &str,
+        (account, table): (i64, &str),
         condition: &str,
-        now: i64,
+        (now, since_seq): (i64, i64),
         mark: (i64, i64),
     ) -> Result<u64> {
         let sql = format!(
             "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
              SELECT account, '{table}', id, ?3, ?4, 'unsettled' FROM {table}
-             WHERE account = ?1 AND deleted_at IS NULL AND ({condition}) AND ?2 IS NOT NULL ON CONFLICT DO NOTHING"
+             WHERE account = ?1 AND deleted_at IS NULL AND read_seq < ?5 AND ({condition}) AND ?2 IS NOT NULL
+             ON CONFLICT DO NOTHING"
         );
-        let row = params![account, now, mark.0, mark.1];
+        let row = params![account, now, mark.0, mark.1, since_seq];
         self.connection.execute(&sql, row).doing("marking what is not final").map(|rows| rows as u64)
     }
 

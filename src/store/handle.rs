@@ -52,11 +52,14 @@ impl StoreHandle {
     {
         match &self.0 {
             Way::Inline(store) => {
+                // Where the caller of a thread would wait, others may run, and the caller may be dropped.
+                tokio::task::yield_now().await;
                 let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
                 let store = store.as_mut().ok_or_else(stopped)?;
                 store.begin()?;
                 let result = store.within(job);
                 store.commit()?;
+                store.tended(true);
                 result
             }
             Way::Thread(queue, _) => {
@@ -118,9 +121,7 @@ fn work(mut store: Store, mut queue: mpsc::Receiver<Order>) -> Result<()> {
         for settle in settles {
             settle(failed.clone());
         }
-        if let Err(problem) = store.tend(queue.is_empty()) {
-            tracing::warn!(code = problem.code(), "{problem}");
-        }
+        store.tended(queue.is_empty());
     }
     store.close()
 }
@@ -167,6 +168,13 @@ impl Store {
         }
         self.connection.execute_batch("RELEASE job").map_err(doing)?;
         result
+    }
+
+    /// Tends the log. What is committed is safe in it: an error is told, and the next commit tries again.
+    fn tended(&mut self, idle: bool) {
+        if let Err(problem) = self.tend(idle) {
+            tracing::warn!(code = problem.code(), "{problem}");
+        }
     }
 
     /// Checkpoints when the log has grown; when idle, back to an empty log.

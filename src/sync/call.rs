@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::told::ProviderTime;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::http::{Answer, Backoff, Expect, Failure, Method, Pacer, Request, Transport, fetch};
 use crate::problem::{self, Problem, Result};
 use crate::providers::{Ask, Provider};
+use crate::testpoint::planted;
 use crate::vault::Secret;
 
 /// Lends the key of one connection for its own origin.
@@ -36,8 +38,7 @@ pub struct Caller {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     pacer: Pacer,
-    /// The provider's time, milliseconds, and this machine's monotonic clock when it was told.
-    told: Mutex<Option<(i64, Duration)>>,
+    told: Mutex<ProviderTime>,
     requests: AtomicU64,
 }
 
@@ -51,7 +52,7 @@ impl Caller {
         per_second: f64,
     ) -> Self {
         let pacer = Pacer::new(clock.clone(), per_second, super::work::WORKERS);
-        let (told, requests) = (Mutex::new(None), AtomicU64::new(0));
+        let (told, requests) = (Mutex::default(), AtomicU64::new(0));
         Self { provider, base_url, transport, keys, clock, entropy, pacer, told, requests }
     }
 
@@ -67,8 +68,10 @@ impl Caller {
 
     /// The provider's time now: what it last told, moved on by this machine's monotonic clock, never by its wall clock.
     pub fn provider_now(&self) -> Option<i64> {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.map(|(at, mono)| at + i64::try_from((self.clock.mono().saturating_sub(mono)).as_millis()).unwrap_or(0))
+        if planted("local_clock") {
+            return Some(self.clock.wall_ms());
+        }
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).now(self.clock.mono())
     }
 
     /// Sends `ask` and returns a whole answer, or the failure after the last try. `counted` hears of every try.
@@ -96,6 +99,7 @@ impl Caller {
             }
             attempt += 1;
             match Backoff::USUAL.wait(failure.retryable(), attempt - 1, &*self.entropy) {
+                Some(_) if planted("no_backoff") => {}
                 Some(wait) if attempt < TRIES && wait <= PATIENCE => self.clock.sleep(wait).await,
                 _ => return Err(Stop::Failure(failure)),
             }
@@ -121,13 +125,8 @@ impl Caller {
 
     fn learn(&self, date_ms: Option<i64>) {
         let Some(date) = date_ms else { return };
-        let mono = self.clock.mono();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whole seconds, and answers may overtake each other: time never goes back.
-        let known = told.map(|(at, since)| at + i64::try_from((mono.saturating_sub(since)).as_millis()).unwrap_or(0));
-        if known.is_none_or(|known| date > known || known - date > 5_000) {
-            *told = Some((date, mono));
-        }
+        let (mono, wall) = (self.clock.mono(), self.clock.wall_ms());
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).learn(date, mono, wall);
     }
 }
 

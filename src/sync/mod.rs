@@ -13,6 +13,7 @@ mod plan;
 mod progress;
 mod reread;
 mod span;
+mod told;
 mod walk;
 mod work;
 

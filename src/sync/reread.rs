@@ -24,11 +24,10 @@ type Queue = Mutex<VecDeque<(usize, Reading)>>;
 
 /// Reads again all that is marked. `now` is the provider's time when the pass began.
 pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
-    let of = &work.of;
     let count = work.lanes().len();
     for lane in 0..count {
         let line = work.lanes()[lane].line.clone();
-        mark_unsettled(of, &line, now).await?;
+        mark_unsettled(work, &line, now).await?;
     }
     // What a window did not show after all is read by itself.
     for singly in [false, true] {
@@ -63,22 +62,22 @@ async fn standing(work: &Work, lane: usize) -> Result<Vec<Change>> {
     Ok(changes.into_iter().filter(|change| listed || change.made_at.is_some()).collect())
 }
 
-/// Once a day: what is not final is to be read again. Where this is the only word of a change, the rows may be old since
-/// the last such round.
-async fn mark_unsettled(of: &Connection, line: &Line, now: i64) -> Result<()> {
+/// Once a day: what is not final, and was not read in this pass already, is to be read again. Where this is the only word of
+/// a change, the rows may be old since the last such round.
+async fn mark_unsettled(work: &Work, line: &Line, now: i64) -> Result<()> {
     let Some(condition) = line.stream.unsettled else { return Ok(()) };
-    let (account, table, start) = (of.account, line.table().to_owned(), of.start);
-    let (only_word, seq) = (line.stream.heard == Heard::ByReading, of.read_seq().await?);
+    let (account, table, start) = (work.of.account, line.table().to_owned(), work.of.start);
+    let (only_word, began, seq) = (line.stream.heard == Heard::ByReading, work.began, work.of.read_seq().await?);
     let job = move |store: &mut crate::store::Store| {
         let last = store.round(account, &table, "unsettled")?;
         if last.is_some_and(|last| now - last < DAY_MS) {
             return Ok(());
         }
         let since = if only_word { last.unwrap_or(start) } else { now };
-        store.mark_unsettled(account, &table, condition, now, (since, seq))?;
+        store.mark_unsettled((account, &table), condition, (now, began), (since, seq))?;
         store.set_round(account, &table, "unsettled", now)
     };
-    of.store.run(job).await
+    work.of.store.run(job).await
 }
 
 async fn worker(work: Arc<Work>, queue: Arc<Queue>) -> Result<()> {

@@ -24,6 +24,8 @@ pub(super) struct Work {
     pub(super) stop: Arc<AtomicBool>,
     /// When reading the past is to end, by the monotonic clock.
     pub(super) until: Option<Duration>,
+    /// Reads with this number or a greater one were sent in this pass.
+    pub(super) began: i64,
     /// What had been done when the pass began.
     pub(super) before: BTreeMap<String, StreamProgress>,
 }

@@ -15,6 +15,8 @@ mod kill;
 mod policy;
 mod sandbox;
 mod service;
+#[cfg(debug_assertions)]
+mod simulation;
 mod skip;
 mod store;
 mod stream;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil::agent::parts::{Parts, Seams};
+use counterfoil::agent::parts::{Parts, Seams, Writer};
 use counterfoil::agent::request::{Request, perform};
 use counterfoil::clock::{Clock, SystemClock};
 use counterfoil::config;
@@ -97,7 +97,12 @@ pub(crate) fn open(folder: &tempfile::TempDir, clock: &SystemClock) -> Parts {
     let overrides = Overrides { config: None, data_dir: Some(folder.path().to_owned()) };
     let paths = Paths::here(&overrides).unwrap();
     let config = Arc::new(config::load(&paths.config_file).unwrap());
-    let seams = Seams { clock: Arc::new(clock.clone()), entropy: Arc::new(SeededEntropy::new(7)), transport: None };
+    let seams = Seams {
+        clock: Arc::new(clock.clone()),
+        entropy: Arc::new(SeededEntropy::new(7)),
+        transport: None,
+        writer: Writer::default(),
+    };
     Parts::open(paths, config, seams).unwrap()
 }
 

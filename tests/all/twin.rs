@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use counterfoil::agent::parts::{Parts, Seams};
+use counterfoil::agent::parts::{Parts, Seams, Writer};
 use counterfoil::agent::request::{Request, perform};
 use counterfoil::agent::upstream::release_and_send;
 use counterfoil::clock::{BoxFuture, Clock, SystemClock};
@@ -130,7 +130,12 @@ fn open(life: Life, folder: &Path, clock: &FixedClock, sandbox: &Sandbox, receiv
     std::fs::write(&paths.config_file, text).unwrap();
     let config = Arc::new(config::load(&paths.config_file).unwrap());
     let transport = life.leaky.then(|| Arc::new(Leaky::new(paths.store(None))) as Arc<dyn Transport>);
-    let seams = Seams { clock: Arc::new(clock.clone()), entropy: Arc::new(SeededEntropy::new(7)), transport };
+    let seams = Seams {
+        clock: Arc::new(clock.clone()),
+        entropy: Arc::new(SeededEntropy::new(7)),
+        transport,
+        writer: Writer::default(),
+    };
     Parts::open(paths, config, seams).unwrap()
 }
 

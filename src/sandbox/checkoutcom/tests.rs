@@ -12,7 +12,7 @@ use super::*;
 const NOW: u32 = 20_000 * DAY + 37_000;
 
 fn world(charges: u64) -> World {
-    World::new(Plan { seed: 6, id_seed: 6, personal_seed: 6, charges, first_day: 20_000 - 60, days: 60 }, NOW)
+    World::new(Plan { seed: 6, id_seed: 6, personal_seed: 6, charges, first_day: 20_000 - 60, days: 60, tardy: 5 }, NOW)
 }
 
 fn face(world: &World, now: u32) -> Face<'_> {

@@ -23,10 +23,10 @@ const APPLICATION_ID: i32 = 0x4346_5243;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 /// An answer before it is HTTP.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) header: Option<(&'static str, String)>,
-    pub(super) body: String,
+pub(in super::super) struct Answer {
+    pub(in super::super) status: u16,
+    pub(in super::super) header: Option<(&'static str, String)>,
+    pub(in super::super) body: String,
 }
 
 impl Answer {
@@ -35,7 +35,7 @@ impl Answer {
     }
 }
 
-pub(super) struct Desk {
+pub(in super::super) struct Desk {
     db: Connection,
     signer: Ed25519Signer,
     clock: Arc<dyn Clock>,
@@ -51,7 +51,7 @@ struct Enrolment {
 }
 
 impl Desk {
-    pub(super) fn open(
+    pub(in super::super) fn open(
         path: &Path,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
@@ -79,7 +79,7 @@ impl Desk {
         self.signer.public_key()
     }
 
-    pub(super) fn issue_code(&mut self) -> Result<String> {
+    pub(in super::super) fn issue_code(&mut self) -> Result<String> {
         let mut code = String::new();
         for position in 0..16 {
             if position > 0 && position % 4 == 0 {
@@ -91,7 +91,7 @@ impl Desk {
         Ok(code)
     }
 
-    pub(super) fn batches(&self) -> Result<Vec<StoredBatch>> {
+    pub(in super::super) fn batches(&self) -> Result<Vec<StoredBatch>> {
         let query = "SELECT install, seq, period, bytes FROM batches ORDER BY install, seq";
         let mut statement = self.db.prepare(query).map_err(broken)?;
         let rows = statement.query_map([], |row| {
@@ -101,7 +101,7 @@ impl Desk {
     }
 
     /// The answer to a request; with `forged`, a receipt signed by another key.
-    pub(super) fn answer(&mut self, request: &RawRequest, forged: bool) -> Answer {
+    pub(in super::super) fn answer(&mut self, request: &RawRequest, forged: bool) -> Answer {
         let segments: Vec<&str> = request.path.split('/').collect();
         let answer = match (request.method.as_str(), segments.as_slice()) {
             ("POST", ["", "v1", "enrolments"]) => self.enrol(request),

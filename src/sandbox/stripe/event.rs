@@ -98,7 +98,11 @@ impl Face<'_> {
     /// The newest events appear late as well, and not in order.
     fn event_visible(&self, event: &Event) -> bool {
         let draw = hash(u64::from(event.at) << 16 | u64::from(event.which), u64::from(event.entry.payment));
-        let late = if draw.is_multiple_of(20) { (draw >> 32) as u32 % 40 } else { 0 };
+        let late = match (draw >> 8) % 10_000 < u64::from(self.world.plan.tardy) {
+            true => 120 + (draw >> 32) as u32 % 480,
+            false if draw.is_multiple_of(20) => (draw >> 32) as u32 % 40,
+            false => 0,
+        };
         event.at + late <= self.now
     }
 

@@ -13,7 +13,7 @@ use super::*;
 const NOW: u32 = 20_000 * DAY + 37_000;
 
 fn world(charges: u64) -> World {
-    World::new(Plan { seed: 5, id_seed: 5, personal_seed: 5, charges, first_day: 20_000 - 90, days: 90 }, NOW)
+    World::new(Plan { seed: 5, id_seed: 5, personal_seed: 5, charges, first_day: 20_000 - 90, days: 90, tardy: 5 }, NOW)
 }
 
 fn ask(face: &Face, path: &str, query: &str) -> (u16, Value) {

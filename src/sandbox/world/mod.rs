@@ -33,6 +33,8 @@ pub struct Plan {
     pub first_day: u32,
     /// Length of the history, in days.
     pub days: u32,
+    /// Of ten thousand objects and events so many show themselves two to ten minutes late.
+    pub tardy: u32,
 }
 
 impl Plan {
@@ -216,7 +218,7 @@ impl World {
 
     fn enter(&mut self, life: &Life) {
         let enter = |world: &mut Self, kind: Kind, at: u32, part: u16| {
-            let late = late(life.key, kind, part);
+            let late = late(world.plan.tardy, life.key, kind, part);
             world.indexes[kind as usize].push(Entry { at, payment: life.payment, part, late });
         };
         enter(self, Kind::Intent, life.created, 0);
@@ -369,9 +371,9 @@ fn second_of_day(seed: u64, day: u32, key: u64) -> u32 {
 }
 
 /// How long lists hide a new object: nearly always not at all, sometimes seconds, rarely minutes.
-fn late(key: u64, kind: Kind, part: u16) -> u16 {
+fn late(tardy: u32, key: u64, kind: Kind, part: u16) -> u16 {
     let mut chance = Chance::new(hash(key, (u64::from(part) << 8) | kind as u64));
-    match chance.weighted(&[9_500, 450, 45, 5]) {
+    match chance.weighted(&[9_505 - tardy.min(9_505), 450, 45, tardy]) {
         0 => 0,
         1 => chance.between(1, 20) as u16,
         2 => chance.between(20, 100) as u16,

@@ -7,7 +7,7 @@ use super::*;
 const NOW: u32 = 20_000 * DAY + 37_000;
 
 fn plan(charges: u64) -> Plan {
-    Plan { seed: 1, id_seed: 1, personal_seed: 1, charges, first_day: 20_000 - 90, days: 90 }
+    Plan { seed: 1, id_seed: 1, personal_seed: 1, charges, first_day: 20_000 - 90, days: 90, tardy: 5 }
 }
 
 #[test]

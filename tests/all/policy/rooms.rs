@@ -25,8 +25,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("providers", &["stream"]),
     ("store", &["stream"]),
     ("stream", &[]),
-    // The receiver checks batches with the wire types that the agent makes them from.
-    ("sandbox", &["egress"]),
+    // The receiver checks batches with the wire types that the agent makes them from; without sockets it is a transport.
+    ("sandbox", &["egress", "http"]),
     ("problem", &[]),
     ("clock", &[]),
     ("entropy", &[]),

@@ -1,0 +1,129 @@
+//! Deterministic simulation: both providers and the receiver answer in one thread behind the transport seam, the clock stands
+//! still unless nobody has anything to do, the store is a real SQLite file, and every seed draws its world, its faults and
+//! the moments at which the agent dies. Then a quiet tail, in which all must become well. The same seed leads to the same
+//! trace. What it cannot show: that a provider behaves as the sandbox does.
+//!
+//! ```sh
+//! cargo test --test all simulation::                                 # 100 seeds, and that they repeat themselves
+//! SEEDS=1000 cargo test --profile simulation --test all simulation::seeds -- --nocapture   # any number
+//! SEED=17 cargo test --test all simulation::seeds -- --nocapture     # one seed again
+//! DAYS=60 PLANTED=no_overlap SEEDS=20 …                              # other lengths, with a bug planted
+//! ```
+
+mod dice;
+mod life;
+mod options;
+mod oracle;
+mod storm;
+mod time;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use self::life::{Lived, live};
+use self::options::Options;
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+/// The options of a seed, with what the environment says.
+fn drawn(seed: u64) -> Options {
+    let planted = std::env::var("PLANTED").ok();
+    Options::draw(seed, number("DAYS").map(|days| days as i64), planted.as_deref())
+}
+
+/// Lives through many seeds on all cores; `each` hears of every one.
+fn through(seeds: std::ops::Range<u64>, each: impl Fn(Options, Lived) + Sync) {
+    let next = AtomicU64::new(seeds.start);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let options = drawn(seed);
+                    each(options.clone(), live(&options));
+                }
+            });
+        }
+    });
+}
+
+/// What many seeds came to.
+#[derive(Default)]
+struct Sum {
+    seeds: u64,
+    hours: i64,
+    requests: u64,
+    lives: u64,
+    rows: u64,
+    batches: usize,
+    struck: BTreeMap<String, u64>,
+    wrong: Vec<String>,
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // how long it really took
+fn seeds() {
+    let (began, sum) = (std::time::Instant::now(), Mutex::new(Sum::default()));
+    let first = number("SEED").unwrap_or(1);
+    let count = number("SEEDS").unwrap_or(if number("SEED").is_some() { 1 } else { 100 });
+    through(first..first + count, |options, lived| {
+        let mut sum = sum.lock().unwrap();
+        sum.seeds += 1;
+        sum.hours += lived.ms / 3_600_000;
+        sum.requests += lived.requests;
+        sum.lives += u64::from(lived.lives);
+        sum.rows += lived.rows;
+        sum.batches += lived.batches;
+        for (what, times) in &lived.struck {
+            *sum.struck.entry(what.clone()).or_default() += times;
+        }
+        if let Some(wrong) = lived.wrong {
+            let again = format!("SEED={} cargo test --test all simulation::seeds -- --nocapture", options.seed);
+            eprintln!("seed {}: {wrong}\n{options:#?}\nagain: {again}", options.seed);
+            sum.wrong.push(format!("seed {}: {wrong}", options.seed));
+        }
+        if count == 1 {
+            println!("trace {:016x}, struck {:?}", lived.trace, lived.struck);
+        }
+    });
+    let (sum, took) = (sum.into_inner().unwrap(), began.elapsed());
+    told(&sum, took);
+    assert_eq!(sum.wrong, Vec::<String>::new());
+}
+
+fn told(sum: &Sum, took: Duration) {
+    let seconds = took.as_secs_f64();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    println!(
+        "{} seeds, {} simulated hours in {seconds:.1} s ({:.0} a second and core); {} requests, {} lives, {} rows compared, \
+         {} batches received; {} of {} kinds of fault struck",
+        sum.seeds,
+        sum.hours,
+        sum.hours as f64 / seconds / cores,
+        sum.requests,
+        sum.lives,
+        sum.rows,
+        sum.batches,
+        sum.struck.len(),
+        Options::kinds()
+    );
+}
+
+#[test]
+fn the_same_seed_is_the_same_life() {
+    for seed in [3, 14, 15] {
+        let options = Options::draw(seed, Some(3), None);
+        let (one, again) = (live(&options), live(&options));
+        assert_eq!(one.trace, again.trace, "seed {seed}");
+        assert_eq!((one.requests, one.rows), (again.requests, again.rows), "seed {seed}");
+    }
+}

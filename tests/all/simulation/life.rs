@@ -1,0 +1,511 @@
+//! One simulation: the product's own loops live through a storm of faults, die and start again, then have a quiet tail in
+//! which all must become well. A person is simulated too: sets keys, mends the configuration, resumes what was stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use counterfoil::agent::parts::{Parts, Seams, Writer};
+use counterfoil::agent::request::{Request, perform};
+use counterfoil::agent::run::{deliver, keep};
+use counterfoil::config;
+use counterfoil::entropy::SeededEntropy;
+use counterfoil::paths::{Overrides, Paths};
+use counterfoil::sandbox::receiver::ReceiverOptions;
+use counterfoil::sandbox::{self, CHECKOUT_KEY, CHECKOUT_URL, Direct, Key, RECEIVER_URL, STRIPE_KEY, STRIPE_URL};
+use counterfoil::store::Reader;
+use counterfoil::testpoint::plant;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::options::{BEGIN, DAY, HOUR, MINUTE, Options, Spell, Trouble};
+use super::oracle::{Check, Oracle};
+use super::storm::Storm;
+use super::time::{AgentClock, Time, TrueClock, Wall, rest};
+
+/// A second key for each provider, for rotations.
+const STRIPE_OTHER: &str = "rk_test_51SandboxCounterfoil1111111111111111";
+const CHECKOUT_OTHER: &str = "sk_sbox_abcdefghijklmnopqrstuvwxyz2";
+/// How often what is stored is compared with the truth.
+const LOOK: i64 = 6 * HOUR;
+/// More requests than this in one seed are a loop.
+const MANY: u64 = 400_000;
+
+/// What came of a seed.
+pub(super) struct Lived {
+    pub(super) wrong: Option<String>,
+    pub(super) trace: u64,
+    /// Simulated milliseconds, without those in which the agent was down.
+    pub(super) ms: i64,
+    pub(super) requests: u64,
+    pub(super) lives: u32,
+    pub(super) rows: u64,
+    pub(super) batches: usize,
+    pub(super) struck: std::collections::BTreeMap<String, u64>,
+}
+
+/// How one life of the agent ended.
+enum End {
+    Died,
+    /// Was ended, and is down for so long.
+    Down(i64),
+    Over,
+}
+
+struct World {
+    options: Options,
+    folder: tempfile::TempDir,
+    time: Arc<Time>,
+    storm: Arc<Storm>,
+    oracle: Oracle,
+    /// The next of the troubles.
+    next: usize,
+    /// Which life it is.
+    life: u32,
+    enrolled: bool,
+    /// A copy of the outbox's file from earlier.
+    outbox_copy: bool,
+    /// The other key is in use, by provider.
+    other: [bool; 2],
+    /// The configuration: poll in minutes and profile.
+    poll: i64,
+    profile: &'static str,
+    /// The profile finance was in force at some time.
+    finance: bool,
+    awake_ms: i64,
+    next_look: i64,
+}
+
+/// Lives through all of a seed.
+pub(super) fn live(options: &Options) -> Lived {
+    plant(options.planted.as_deref());
+    let mut world = World::new(options);
+    let wrong = world.run().err();
+    plant(None);
+    let passed = world.storm.passed();
+    Lived {
+        wrong: wrong.or_else(|| passed.wrong.clone()),
+        trace: passed.trace(),
+        ms: world.awake_ms,
+        requests: passed.requests,
+        lives: world.life,
+        rows: world.oracle.rows(),
+        batches: world.storm.direct.batches().map_or(0, |batches| batches.len()),
+        struck: passed.struck.clone(),
+    }
+}
+
+/// In memory where the machine has such a folder: what is simulated is not the disk.
+fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+impl World {
+    fn new(options: &Options) -> Self {
+        let (folder, time) = (folder(), Time::new(BEGIN));
+        let clock = Arc::new(TrueClock(time.clone()));
+        let mut sandbox = sandbox::Options::new(clock.clone());
+        sandbox.seed = options.seed;
+        (sandbox.id_seed, sandbox.personal_seed, sandbox.tardy) = (options.seed, options.seed, options.tardy);
+        (sandbox.charges, sandbox.payments) = (options.charges * 20, options.payments * 20);
+        sandbox.days = 20;
+        sandbox.first_day = Some(((BEGIN - 20 * DAY) / DAY) as u32);
+        sandbox.stripe_keys = vec![Key::reading_all(STRIPE_KEY), Key::reading_all(STRIPE_OTHER)];
+        sandbox.checkout_keys = vec![Key::reading_all(CHECKOUT_KEY), Key::reading_all(CHECKOUT_OTHER)];
+        sandbox.gzip = false;
+        std::fs::create_dir(folder.path().join("upstream")).unwrap();
+        let receiver = ReceiverOptions {
+            db: folder.path().join("upstream/receiver.db"),
+            addr: ([127, 0, 0, 1], 0).into(),
+            clock,
+            entropy: Arc::new(SeededEntropy::new(options.seed ^ 0x7265_6376)),
+            seed: None,
+        };
+        let direct = Arc::new(Direct::new(sandbox, receiver).unwrap());
+        let storm = Storm::new(direct, time.clone(), options);
+        Self {
+            options: options.clone(),
+            oracle: Oracle::new(storm.clone(), time.clone(), BEGIN - options.history * DAY),
+            folder,
+            time,
+            storm,
+            next: 0,
+            life: 0,
+            enrolled: false,
+            outbox_copy: false,
+            other: [false; 2],
+            poll: options.poll,
+            profile: "standard",
+            finance: false,
+            awake_ms: 0,
+            next_look: BEGIN + LOOK,
+        }
+    }
+
+    fn paths(&self) -> Paths {
+        let overrides = Overrides { config: None, data_dir: Some(self.folder.path().join("house")) };
+        Paths::here(&overrides).unwrap()
+    }
+
+    /// The configuration as the person last wrote it.
+    fn config(&self) -> Arc<config::Config> {
+        let start = jiff::Timestamp::from_millisecond(BEGIN - self.options.history * DAY).unwrap();
+        let (start, poll) = (start.strftime("%Y-%m-%d"), self.poll);
+        let text = format!(
+            "[connections.main]\nprovider = \"stripe\"\nstart = {start}\nbase_url = \"{STRIPE_URL}\"\npoll = \"{poll}m\"\n\
+             [connections.eu]\nprovider = \"checkoutcom\"\nenvironment = \"sandbox\"\nstart = {start}\n\
+             base_url = \"{CHECKOUT_URL}\"\npoll = \"{poll}m\"\n\
+             [privacy]\nlocal = \"{}\"\n[upstream]\nurl = \"{RECEIVER_URL}\"\nmode = \"on\"\n",
+            self.profile
+        );
+        Arc::new(config::parse(&text, &self.paths().config_file).unwrap())
+    }
+
+    /// Life after life until all is over.
+    fn run(&mut self) -> Result<(), String> {
+        loop {
+            self.life += 1;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+            let runtime = runtime.map_err(|error| error.to_string())?;
+            self.time.fate.revive();
+            let before = self.time.now();
+            let end = runtime.block_on(async {
+                self.time.begin();
+                self.one_life().await
+            });
+            runtime.block_on(async { self.time.end() });
+            drop(runtime);
+            self.awake_ms += self.time.now() - before;
+            let end = end?;
+            if let Some(wrong) = self.storm.passed().wrong.clone() {
+                return Err(wrong);
+            }
+            match end {
+                // The profile finance stores texts, and they may name somebody.
+                End::Over if self.finance => return Ok(()),
+                End::Over => return self.oracle.no_person_in(self.folder.path()),
+                // A service manager waits a little before it starts a program again.
+                End::Died => self.time.skip(5_000),
+                End::Down(ms) => self.down(ms)?,
+            }
+            self.storm.passed().note(("life", self.life, self.time.now()));
+        }
+    }
+
+    /// While the agent is down: time passes, and somebody may put an old file back.
+    fn down(&mut self, ms: i64) -> Result<(), String> {
+        self.time.skip(ms);
+        let (now, house) = (self.time.now(), self.folder.path().join("house"));
+        let restore = |trouble: &Trouble| trouble.spell == Spell::OutboxRestored && trouble.from <= now;
+        if !self.options.troubles.iter().any(restore) || !self.enrolled {
+            return Ok(());
+        }
+        let copy = |from: &str, to: &str| {
+            for end in ["", "-wal", "-shm"] {
+                let (from, to) = (house.join(format!("{from}{end}")), house.join(format!("{to}{end}")));
+                match from.exists() {
+                    true => drop(std::fs::copy(&from, &to).map_err(|error| error.to_string())?),
+                    false => drop(std::fs::remove_file(&to)),
+                }
+            }
+            Ok::<(), String>(())
+        };
+        match self.outbox_copy {
+            false => copy("egress.db", "egress.copy")?,
+            true => {
+                copy("egress.copy", "egress.db")?;
+                self.storm.passed().struck.insert("OutboxRestored".to_owned(), 1);
+            }
+        }
+        self.outbox_copy = true;
+        Ok(())
+    }
+
+    async fn one_life(&mut self) -> Result<End, String> {
+        let told = |problem: counterfoil::problem::Problem| format!("{}: {problem}", problem.code());
+        let seams = Seams {
+            clock: Arc::new(AgentClock(self.time.clone())),
+            entropy: Arc::new(SeededEntropy::new(self.options.seed ^ u64::from(self.life) << 32)),
+            transport: Some(self.storm.clone()),
+            writer: Writer { inline: true, vfs: None },
+        };
+        let parts = Arc::new(Parts::open(self.paths(), self.config(), seams).map_err(told)?);
+        self.oracle.look_through(&parts).await.map_err(told)?;
+        if !self.enrolled {
+            self.settle_in(&parts).await.map_err(told)?;
+        }
+        let agent = Running::start(parts);
+        let end = self.agenda(&agent).await?;
+        if matches!(end, End::Over | End::Down(_)) {
+            agent.stop().await?;
+        }
+        Ok(end)
+    }
+
+    /// The first steps, in calm: keys and consent.
+    async fn settle_in(&mut self, parts: &Parts) -> counterfoil::problem::Result<()> {
+        for (connection, key) in [("main", STRIPE_KEY), ("eu", CHECKOUT_KEY)] {
+            perform(parts, set_key(connection, key), &|_| ()).await?;
+        }
+        let code = self.storm.direct.issue_code()?;
+        perform(parts, Request::Accept { code }, &|_| ()).await?;
+        self.enrolled = true;
+        self.storm.set_calm(false);
+        let (store, storm) = (parts.store_path.clone(), self.storm.clone());
+        let (time, outbox) = (self.time.clone(), parts.paths.egress());
+        let planted = self.options.planted.clone();
+        let look = move |seq: i64, bytes: &[u8]| {
+            honestly(&planted, || super::oracle::batch(&storm.direct, &time, (&store, &outbox), seq, bytes))
+        };
+        *self.storm.on_batch.lock().unwrap() = Some(Box::new(look));
+        Ok(())
+    }
+
+    /// What happens to the agent, in its order, until it dies or all is over.
+    async fn agenda(&mut self, agent: &Running) -> Result<End, String> {
+        let time = self.time.clone();
+        loop {
+            let now = time.now();
+            if now >= self.options.storm_end {
+                return self.tail(agent).await;
+            }
+            let trouble = self.options.troubles.get(self.next).copied();
+            let until = trouble.map_or(i64::MAX, |one| one.from).min(self.options.storm_end).min(self.next_look);
+            tokio::select! {
+                biased;
+                () = time.fate.died.notified() => return Ok(End::Died),
+                () = rest(until - now) => {}
+            }
+            agent.alive()?;
+            if time.now() >= self.next_look {
+                self.next_look += LOOK;
+                self.look(agent, Check::Rows).await?;
+            }
+            let Some(trouble) = trouble.filter(|one| one.from <= time.now()) else { continue };
+            self.next += 1;
+            if let Some(end) = self.strikes(agent, trouble).await? {
+                return Ok(end);
+            }
+        }
+    }
+
+    async fn look(&mut self, agent: &Running, check: Check) -> Result<(), String> {
+        if self.storm.passed().requests > MANY {
+            return Err(format!("budget: more than {MANY} requests"));
+        }
+        let reader = Reader::open(&agent.parts.store_path).map_err(|problem| problem.to_string())?;
+        let hash = honestly(&self.options.planted, || self.oracle.look(&reader, check))?;
+        self.storm.passed().note(hash);
+        Ok(())
+    }
+
+    /// A trouble begins.
+    async fn strikes(&mut self, agent: &Running, trouble: Trouble) -> Result<Option<End>, String> {
+        let length = trouble.to - trouble.from;
+        let note = |what| *self.storm.passed().struck.entry(format!("{what:?}")).or_default() += 1;
+        match trouble.spell {
+            Spell::Crash => {
+                note(Spell::Crash);
+                agent.nudge();
+                self.time.fate.arm(trouble.draw % 400);
+            }
+            Spell::CrashOften => {
+                note(Spell::CrashOften);
+                agent.nudge();
+                self.time.fate.arm(trouble.draw % 40);
+                // Again and again, a few times.
+                if trouble.draw > 1 << 20 {
+                    let again = Trouble { from: self.time.now() + MINUTE, draw: trouble.draw / 7, ..trouble };
+                    let at = self.options.troubles[self.next..].partition_point(|one| one.from <= again.from);
+                    self.options.troubles.insert(self.next + at, again);
+                }
+            }
+            Spell::Down => return Ok(Some(End::Down(length))),
+            // Twice in a seed would only be longer.
+            Spell::LongDown if !self.storm.passed().struck.contains_key("LongDown") => {
+                self.storm.passed().struck.insert("LongDown".to_owned(), 1);
+                return Ok(Some(End::Down(DAY * (30 + trouble.draw % 10))));
+            }
+            Spell::Suspended => {
+                note(Spell::Suspended);
+                self.time.skip(length);
+            }
+            Spell::WallAhead => self.time.set_wall(Wall::Off(length * (1 + trouble.draw % 20))),
+            Spell::WallBack => self.time.set_wall(Wall::Off(-length * (1 + trouble.draw % 20))),
+            Spell::WallFrozen => self.time.set_wall(Wall::Frozen(self.time.now())),
+            Spell::DiskFull => agent.limit_pages(Some(trouble.draw % 20)).await,
+            Spell::ReaderHolds => agent.hold(),
+            Spell::Reconfigured => {
+                self.poll = [15, 30, 60, 120][(trouble.draw % 4) as usize];
+                agent.parts.set_config(self.config());
+                agent.nudge();
+                if trouble.draw % 3 == 0 {
+                    self.profile = if self.profile == "standard" { "finance" } else { "standard" };
+                    self.finance = true;
+                    // What was read by the old setting is looked at by the old setting.
+                    self.look(agent, Check::Rows).await?;
+                    return Ok(Some(End::Down(MINUTE)));
+                }
+            }
+            Spell::KeyRotated => self.rotate((trouble.draw % 2) as usize),
+            Spell::KeyRemoved => {
+                let connection = ["main", "eu"][(trouble.draw % 2) as usize].to_owned();
+                let request = Request::RemoveKey { connection, key: "default".to_owned() };
+                drop(perform(&agent.parts, request, &|_| ()).await);
+            }
+            Spell::OutboxRestored => return Ok(Some(End::Down(length / 10))),
+            _ => {}
+        }
+        // The person notices after a while and mends what a person must.
+        let mend =
+            matches!(trouble.spell, Spell::KeyRotated | Spell::KeyRemoved | Spell::DiskFull | Spell::ReaderHolds);
+        if mend || matches!(trouble.spell, Spell::WallAhead | Spell::WallBack | Spell::WallFrozen) {
+            let note = self.mend_later(agent, trouble).await?;
+            return Ok(note);
+        }
+        Ok(None)
+    }
+
+    /// Until the trouble is over the agent lives with it; then a person takes it away.
+    async fn mend_later(&mut self, agent: &Running, trouble: Trouble) -> Result<Option<End>, String> {
+        let time = self.time.clone();
+        *self.storm.passed().struck.entry(format!("{:?}", trouble.spell)).or_default() += 1;
+        let died = tokio::select! {
+            biased;
+            () = time.fate.died.notified() => true,
+            () = rest((trouble.to - time.now()).min(12 * HOUR)) => false,
+        };
+        self.time.set_wall(Wall::Off(0));
+        if died {
+            return Ok(Some(End::Died));
+        }
+        agent.limit_pages(None).await;
+        agent.release();
+        self.set_keys(agent).await;
+        Ok(None)
+    }
+
+    /// The provider takes one key no more; the other is not set yet.
+    fn rotate(&mut self, side: usize) {
+        let keys = [[STRIPE_KEY, STRIPE_OTHER], [CHECKOUT_KEY, CHECKOUT_OTHER]][side];
+        let old = keys[usize::from(self.other[side])];
+        self.other[side] = !self.other[side];
+        let mut passed = self.storm.passed();
+        passed.revoked.insert(old.as_bytes().to_vec());
+        passed.revoked.remove(keys[usize::from(self.other[side])].as_bytes());
+    }
+
+    /// The person sets the keys that are right now; in a storm that can fail.
+    async fn set_keys(&self, agent: &Running) {
+        for (connection, key) in [("main", self.key(0)), ("eu", self.key(1))] {
+            drop(perform(&agent.parts, set_key(connection, key), &|_| ()).await);
+        }
+        agent.nudge();
+    }
+
+    fn key(&self, side: usize) -> &'static str {
+        [[STRIPE_KEY, STRIPE_OTHER], [CHECKOUT_KEY, CHECKOUT_OTHER]][side][usize::from(self.other[side])]
+    }
+
+    /// The storm is over: a person puts right what a person must, and then all becomes well by itself.
+    async fn tail(&mut self, agent: &Running) -> Result<End, String> {
+        self.storm.set_calm(true);
+        self.time.fate.arm(-1);
+        self.time.set_wall(Wall::Off(0));
+        agent.limit_pages(None).await;
+        agent.release();
+        self.set_keys(agent).await;
+        // A receiver may have asked for an hour, and waits of a pass that began in the storm may last.
+        rest(3 * self.poll * MINUTE + 2 * HOUR).await;
+        agent.alive()?;
+        self.look(agent, Check::Tail { poll_ms: self.poll * MINUTE }).await?;
+        let planted = self.options.planted.clone();
+        honestly(&planted, || self.oracle.upstream(&agent.parts)).map_err(|problem| problem.to_string())??;
+        Ok(End::Over)
+    }
+}
+
+/// The judge uses the product's own projection and gate, without the planted bug.
+pub(super) fn honestly<T>(planted: &Option<String>, judge: impl FnOnce() -> T) -> T {
+    plant(None);
+    let judged = judge();
+    plant(planted.as_deref());
+    judged
+}
+
+fn set_key(connection: &str, key: &str) -> Request {
+    let (connection, key, secret) = (connection.to_owned(), "default".to_owned(), key.to_owned());
+    Request::SetKey { connection, key, secret, full_access: false }
+}
+
+/// The agent's own loops.
+struct Running {
+    parts: Arc<Parts>,
+    nudges: [Arc<Notify>; 2],
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<()>>,
+    courier: JoinHandle<()>,
+    reader: std::sync::Mutex<Option<Reader>>,
+}
+
+impl Running {
+    fn start(parts: Arc<Parts>) -> Self {
+        let nudges = [Arc::new(Notify::new()), Arc::new(Notify::new())];
+        let (stop, new_rows) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let start = |(name, nudge): (&str, &Arc<Notify>)| {
+            tokio::spawn(keep(parts.clone(), name.to_owned(), (nudge.clone(), stop.clone()), new_rows.clone()))
+        };
+        let tasks = ["main", "eu"].into_iter().zip(&nudges).map(start).collect();
+        let courier = tokio::spawn(deliver(parts.clone(), new_rows.clone()));
+        Self { parts, nudges, stop, tasks, courier, reader: std::sync::Mutex::default() }
+    }
+
+    fn nudge(&self) {
+        self.nudges.iter().for_each(|nudge| nudge.notify_one());
+    }
+
+    fn alive(&self) -> Result<(), String> {
+        let ended = self.tasks.iter().any(JoinHandle::is_finished) || self.courier.is_finished();
+        if ended { Err("a loop of the agent ended by itself".to_owned()) } else { Ok(()) }
+    }
+
+    /// The disk has room for so many more pages, or for any number.
+    async fn limit_pages(&self, more: Option<i64>) {
+        let limit = self.parts.store.run(move |store| {
+            let pages = store.read("PRAGMA page_count")?.rows[0][0].int().unwrap_or(0);
+            let most = more.map_or(4_294_967_294, |more| pages + more);
+            store.read(&format!("PRAGMA max_page_count = {most}"))
+        });
+        drop(limit.await);
+    }
+
+    /// An analyst begins to read and does not end.
+    fn hold(&self) {
+        let Ok(reader) = Reader::open(&self.parts.store_path) else { return };
+        drop(reader.connection().execute_batch("BEGIN; SELECT count(*) FROM state;"));
+        *self.reader.lock().unwrap() = Some(reader);
+    }
+
+    fn release(&self) {
+        *self.reader.lock().unwrap() = None;
+    }
+
+    /// An orderly end.
+    async fn stop(self) -> Result<(), String> {
+        self.release();
+        self.courier.abort();
+        drop(self.courier.await);
+        self.stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.nudges.iter().for_each(|nudge| nudge.notify_one());
+        for task in self.tasks {
+            // As the agent does: one that waits for a slow provider is ended after a grace.
+            task.abort();
+            drop(task.await);
+        }
+        tokio::task::yield_now().await;
+        match Arc::try_unwrap(self.parts) {
+            Ok(parts) => parts.close().await.map_err(|problem| format!("closing: {problem}")),
+            Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! The judge of a simulation. It asks the provider's face what it showed at some moment, has the product's own projection
+//! read that, and compares: no row that was never true, none that goes back, none missing up to what is claimed; upstream
+//! exactly what was due, nothing twice. It believes nothing that the product says of itself without looking.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::Arc;
+
+use counterfoil::agent::parts::Parts;
+use counterfoil::agent::upstream;
+use counterfoil::egress::wire::{DAY_MS, guard};
+use counterfoil::egress::{Outbox, preview};
+use counterfoil::problem::{self, Result as Told};
+use counterfoil::providers::Way;
+use counterfoil::sandbox::{Direct, FaceName, TruthStream};
+use counterfoil::store::{Reader, Text, Window, WindowState};
+use counterfoil::stream::{Cell, Page, Shape, Value};
+use counterfoil::sync::{Connection, Line, horizon};
+
+use super::options::{DAY, HOUR, MINUTE};
+use super::storm::Storm;
+use super::time::Time;
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Rows that are new or were read again, and what coverage claims.
+    Rows,
+    /// All of it, and that all is well by now.
+    Tail {
+        /// Between two polls.
+        poll_ms: i64,
+    },
+}
+
+/// The truth's name for each table.
+const STREAMS: &[(&str, TruthStream)] = &[
+    ("stripe_charges", TruthStream::StripeCharges),
+    ("stripe_refunds", TruthStream::StripeRefunds),
+    ("stripe_disputes", TruthStream::StripeDisputes),
+    ("stripe_payment_intents", TruthStream::StripePaymentIntents),
+    ("stripe_balance_transactions", TruthStream::StripeBalanceTransactions),
+    ("stripe_payouts", TruthStream::StripePayouts),
+    ("checkoutcom_payments", TruthStream::CheckoutPayments),
+    ("checkoutcom_disputes", TruthStream::CheckoutDisputes),
+];
+
+/// A row as it was last seen.
+struct Seen {
+    read_seq: i64,
+    content: u64,
+    /// How many columns were kept then: another profile keeps others.
+    columns: usize,
+    /// A moment at which it was true.
+    true_at: i64,
+}
+
+/// One stream of the agent, with the names of its columns.
+struct Stream {
+    account: i64,
+    line: Arc<Line>,
+    columns: Vec<String>,
+    truth: TruthStream,
+}
+
+/// The judge.
+pub(super) struct Oracle {
+    storm: Arc<Storm>,
+    time: Arc<Time>,
+    /// From here on the agent was asked to read.
+    start: i64,
+    streams: Vec<Stream>,
+    seen: HashMap<(&'static str, String), Seen>,
+    /// The greatest number of a read that was looked at, by table.
+    greatest: BTreeMap<&'static str, i64>,
+    rows: u64,
+}
+
+impl Oracle {
+    pub(super) fn new(storm: Arc<Storm>, time: Arc<Time>, start: i64) -> Self {
+        let (streams, seen, greatest) = (Vec::new(), HashMap::new(), BTreeMap::new());
+        Self { storm, time, start, streams, seen, greatest, rows: 0 }
+    }
+
+    /// Rows that were compared.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// From now on reads as this life of the agent reads.
+    pub(super) async fn look_through(&mut self, parts: &Parts) -> Told<()> {
+        self.streams.clear();
+        for name in ["main", "eu"] {
+            let connection: Arc<Connection> = parts.connection(name).await?;
+            for line in &connection.lines {
+                let Some((_, truth)) = STREAMS.iter().find(|(table, _)| *table == line.table()) else { continue };
+                let declaration = line.stream.declaration()?;
+                let name_of = |column: &usize| declaration.main().columns[*column].name.clone();
+                let columns = line.projection.columns(0).iter().map(name_of).collect();
+                self.streams.push(Stream { account: connection.account, line: line.clone(), columns, truth: *truth });
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares; returns a hash of what was seen.
+    pub(super) fn look(&mut self, reader: &Reader, check: Check) -> Result<u64, String> {
+        let mut hash = DefaultHasher::new();
+        let moments = std::mem::take(&mut self.storm.passed().answered);
+        for at in 0..self.streams.len() {
+            self.rows_of(reader, at, &moments)?;
+            let windows = self.claims_of(reader, at, check)?;
+            for window in windows {
+                (window.from_at, window.to_at, window.provider_at, window.rows, window.cursor).hash(&mut hash);
+            }
+        }
+        if check != Check::Rows {
+            self.nothing_stands(reader)?;
+        }
+        Ok(hash.finish())
+    }
+
+    /// Every row that is new, or was read again, was true at one of the moments, and is not older than it was.
+    fn rows_of(&mut self, reader: &Reader, at: usize, moments: &BTreeSet<i64>) -> Result<(), String> {
+        let stream = &self.streams[at];
+        let table = name_of(stream);
+        let since = self.greatest.get(table).copied().unwrap_or(0) - 256;
+        let sql = format!(
+            "SELECT id, read_seq, deleted_at, {} FROM {table} WHERE account = {} AND read_seq > {since}",
+            stream.columns.join(", "),
+            stream.account
+        );
+        let found = reader.table(&sql).map_err(|problem| format!("{table}: {problem}"))?;
+        let columns = stream.columns.len();
+        for row in &found.rows {
+            let (id, read_seq) = (row[0].str().unwrap_or_default().to_owned(), row[1].int().unwrap_or(0));
+            let content = hash_of(&row[3..]);
+            let before = self.seen.get(&(table, id.clone()));
+            let same = |before: &Seen| before.content == content || before.columns != columns;
+            if before.is_some_and(|before| before.read_seq == read_seq && same(before)) {
+                continue;
+            }
+            if row[2] != Text::Null {
+                return Err(format!("{table} {id}: marked as gone, but the provider shows it"));
+            }
+            if before.is_some_and(|before| before.read_seq > read_seq) {
+                return Err(format!("{table} {id}: an earlier read stands where a later one was"));
+            }
+            let stream = &self.streams[at];
+            let now = self.time.now();
+            let candidates = std::iter::once(now).chain(moments.iter().rev().copied());
+            let mut difference = None;
+            let mut true_at = None;
+            for moment in candidates {
+                match self.differs(stream, row, &id, moment) {
+                    None => {
+                        true_at = Some(moment);
+                        break;
+                    }
+                    Some(column) => drop(difference.get_or_insert(column)),
+                }
+            }
+            let Some(true_at) = true_at else {
+                let column = difference.unwrap_or_default();
+                return Err(format!("{table} {id}: was never true while it could be read ({column})"));
+            };
+            if before.is_some_and(|before| {
+                before.content != content && before.columns == columns && true_at < before.true_at
+            }) {
+                return Err(format!("{table} {id}: went back"));
+            }
+            self.rows += 1;
+            self.greatest.entry(table).and_modify(|most| *most = read_seq.max(*most)).or_insert(read_seq);
+            self.seen.insert((table, id), Seen { read_seq, content, columns, true_at });
+        }
+        Ok(())
+    }
+
+    /// The first column in which a row differs from what the face shows at a moment; `None` when it is the same.
+    fn differs(&self, stream: &Stream, row: &[Text], id: &str, moment: i64) -> Option<String> {
+        let Some(page) = self.shown(stream, row, id, moment) else { return Some("not shown".to_owned()) };
+        let id_cell = stream.columns.iter().position(|name| name == "id")?;
+        let rows = &page.tables[0];
+        let mine = (0..rows.len()).find(|at| page.text(rows.row(*at)[id_cell]) == id);
+        let Some(mine) = mine else { return Some("not among those shown".to_owned()) };
+        let cells = rows.row(mine).iter().zip(&stream.columns).zip(&row[3..]);
+        for ((cell, name), stored) in cells {
+            let same = match (cell, page.value(*cell), stored) {
+                (Cell::Absent, _, _) => true,
+                (_, Value::Null, stored) => *stored == Text::Null,
+                (_, Value::Int(number), stored) => stored.int() == Some(number),
+                (_, Value::Text(text), stored) => stored.str().map(str::as_bytes) == Some(text),
+            };
+            if !same {
+                return Some(name.clone());
+            }
+        }
+        None
+    }
+
+    /// What the face shows of one object at a moment, as the product reads it.
+    fn shown(&self, stream: &Stream, row: &[Text], id: &str, moment: i64) -> Option<Page> {
+        let (line, direct) = (&stream.line, &self.storm.direct);
+        let (status, body, shape) = match (line.stream.way, stream.truth) {
+            (Way::List, _) => {
+                let (status, body) =
+                    direct.shown(FaceName::Stripe, &format!("{}/{id}", line.stream.path), None, moment);
+                (status, body, Shape { records: None, leaves: &[] })
+            }
+            (_, TruthStream::CheckoutDisputes) => {
+                let path = format!("/disputes?limit=250&skip=0&id={id}");
+                let (status, body) = direct.shown(FaceName::CheckoutCom, &path, None, moment);
+                (status, body, line.stream.shape)
+            }
+            _ => {
+                let requested = stream.columns.iter().position(|name| name == "requested_at")?;
+                let second = row[3 + requested].int()?.div_euclid(1000);
+                let time = |second| jiff::Timestamp::from_second(second).ok();
+                let (from, to) = (time(second)?, time(second + 1)?);
+                let body = format!(r#"{{"query":"id:'{id}'","limit":10,"from":"{from}","to":"{to}"}}"#);
+                let (status, body) = direct.shown(FaceName::CheckoutCom, "/payments/search", Some(&body), moment);
+                (status, body, line.stream.shape)
+            }
+        };
+        if status != 200 {
+            return None;
+        }
+        line.projection.page(body, &shape).ok()
+    }
+
+    /// What coverage claims is so: whatever a window shows as walked whole is in, if it could be seen then.
+    fn claims_of(&self, reader: &Reader, at: usize, check: Check) -> Result<Vec<Window>, String> {
+        let stream = &self.streams[at];
+        let (table, now) = (name_of(stream), self.time.now());
+        let windows = reader.windows(stream.account, table).map_err(|problem| problem.to_string())?;
+        let hash = &stream.line.upsert.declaration;
+        let lag = stream.line.stream.lag_s * 1000;
+        let whole = |window: &&Window| window.state == WindowState::Complete && window.declaration == *hash;
+        let complete: Vec<&Window> = windows.iter().filter(whole).collect();
+        if let Some(ahead) = complete.iter().find(|window| window.to_at > now - lag + 2_000) {
+            return Err(format!("{table}: a window is whole that ends {} ms before now", now - ahead.to_at));
+        }
+        // All of it costs much: the last days in passing, everything at the end.
+        let since = if check == Check::Rows { now - 2 * DAY } else { self.start };
+        let clock = stream.line.stream.clock.0;
+        let sql = format!("SELECT id, {clock} FROM {table} WHERE account = {}", stream.account);
+        let found = reader.table(&sql).map_err(|problem| problem.to_string())?;
+        let held: HashMap<&str, i64> =
+            found.rows.iter().filter_map(|row| Some((row[0].str()?, row[1].int()?))).collect();
+        let truth = self.storm.direct.truth(stream.truth, since.max(self.start) / 1000, now / 1000);
+        for object in truth.iter().filter(|object| object.at_ms >= self.start) {
+            if held.get(object.id.as_str()).is_some_and(|time| *time >= object.at_ms) {
+                continue;
+            }
+            let claim = complete.iter().find(|window| {
+                let inside = window.from_at <= object.at_ms && object.at_ms < window.to_at;
+                inside && window.provider_at.is_some_and(|walked| object.visible_ms <= walked)
+            });
+            if claim.is_some() {
+                return Err(format!(
+                    "{table} {}: missing within a window walked whole; made {} ms ago, shown since {} ms, windows {}",
+                    object.id,
+                    now - object.at_ms,
+                    now - object.visible_ms,
+                    words(&complete, now)
+                ));
+            }
+            let Check::Tail { poll_ms } = check else { continue };
+            let little = object.visible_ms - object.at_ms < 10 * MINUTE && object.visible_ms < now - 2 * poll_ms - HOUR;
+            if little || object.visible_ms < now - lag - 3 * DAY {
+                let (at, visible) = (now - object.at_ms, now - object.visible_ms);
+                return Err(format!(
+                    "{table} {}: missing; made {at} ms ago, shown since {visible} ms, windows {}",
+                    object.id,
+                    words(&complete, now)
+                ));
+            }
+        }
+        if let Check::Tail { poll_ms } = check {
+            let known = horizon(&windows, self.start, hash);
+            let reached = known.listed_to.unwrap_or(0);
+            if reached < now - lag - poll_ms - 10 * MINUTE {
+                return Err(format!("{table}: in the quiet tail the horizon is {} s behind", (now - reached) / 1000));
+            }
+            if known.listed_from != Some(self.start) {
+                return Err(format!("{table}: in the quiet tail there is a hole before {:?}", known.listed_from));
+            }
+        }
+        Ok(windows)
+    }
+
+    /// In the quiet tail no problem stands, but those that only a person can take away.
+    fn nothing_stands(&self, reader: &Reader) -> Result<(), String> {
+        let sql = "SELECT stream, code, detail FROM problems WHERE cleared_at IS NULL";
+        let standing = reader.table(sql).map_err(|problem| problem.to_string())?;
+        let upstream = ["Conflict", "OutboxRestored", "TooLong"];
+        let struck = &self.storm.passed().struck;
+        for row in &standing.rows {
+            let code = row[1].str().unwrap_or_default();
+            let persons = [problem::EGRESS_REJECTED.code, problem::EGRESS_CONFLICT.code].contains(&code);
+            if !(persons && upstream.iter().any(|fault| struck.contains_key(*fault))) {
+                return Err(format!("in the quiet tail a problem stands: {row:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// In the quiet tail: all that is due is released, sent and counted once.
+    pub(super) fn upstream(&self, parts: &Parts) -> Told<Result<(), String>> {
+        let reader = Reader::open(&parts.store_path)?;
+        let outbox = Outbox::open_read_only(&parts.paths.egress(), &parts.store_uuid)?;
+        let struck = self.storm.passed().struck.clone();
+        let stopped = outbox.consent()?.is_some_and(|consent| consent.stopped.is_some());
+        let excused = ["Conflict", "OutboxRestored", "TooLong"].iter().any(|fault| struck.contains_key(*fault));
+        let next = outbox.next_day()?;
+        let since = next.map(|day| day.start_ms());
+        let until = upstream::settled_until(&reader, &upstream::starts(&parts.config()), since)?;
+        let mut counted: BTreeMap<String, i64> = BTreeMap::new();
+        let (mut all, mut days) = (0, BTreeSet::new());
+        for batch in self.storm.direct.batches()? {
+            let Ok(reading) = guard::check(&batch.bytes) else { return Ok(Err("a batch is not canonical".to_owned())) };
+            let sum: i64 = reading.cells.iter().map(|cell| i64::try_from(cell.count).unwrap_or(i64::MAX)).sum();
+            all += sum;
+            if !reading.late {
+                *counted.entry(batch.period.clone()).or_default() += sum;
+                days.insert(batch.period.clone());
+            }
+        }
+        let sql = "SELECT day, count(*) FROM payment_attempts WHERE method = 'card' GROUP BY day";
+        let held: BTreeMap<String, i64> =
+            reader.table(sql)?.rows.iter().filter_map(|row| Some((row[0].str()?.to_owned(), row[1].int()?))).collect();
+        if let Some(lost) = not_received(&parts.paths.egress(), &self.storm.direct)? {
+            return Ok(Err(format!("batch {lost} counts as received, and was not")));
+        }
+        let too_many = counted.iter().find(|(day, count)| held.get(*day).is_none_or(|held| *count > held));
+        if let Some((day, count)) = too_many {
+            return Ok(Err(format!("{day}: {count} events were counted, {:?} there are", held.get(day))));
+        }
+        let there: i64 = held.iter().filter(|(day, _)| Some(*day) >= days.first()).map(|(_, count)| count).sum();
+        if all > there {
+            return Ok(Err(format!("{all} events were counted in all, {there} there are")));
+        }
+        if stopped || excused {
+            return Ok(Ok(()));
+        }
+        let due = |day_end: i64| until.is_some_and(|until| day_end + 3 * DAY_MS <= until);
+        Ok(match (outbox.waiting()?, next, until) {
+            ((0, 0), Some(next), _) if due(next.end_ms()) => Err(format!("{next} is due and not released")),
+            ((0, 0), _, Some(until)) if until < self.time.now() - 2 * DAY => {
+                Err(format!("proven only up to {} h ago", (self.time.now() - until) / HOUR))
+            }
+            ((0, 0), _, _) => Ok(()),
+            (waiting, _, _) => Err(format!("in the quiet tail {waiting:?} batches wait")),
+        })
+    }
+
+    /// Nothing that tells who somebody is rests in any file.
+    pub(super) fn no_person_in(&self, folder: &Path) -> Result<(), String> {
+        let personal: Vec<String> = self.storm.direct.personal().into_iter().filter(|text| text.len() >= 8).collect();
+        let mut starts: HashMap<[u8; 4], Vec<&[u8]>> = HashMap::new();
+        for text in &personal {
+            let bytes = text.as_bytes();
+            starts.entry([bytes[0], bytes[1], bytes[2], bytes[3]]).or_default().push(bytes);
+        }
+        let mut first = vec![false; 1 << 16];
+        for start in starts.keys() {
+            first[usize::from(start[0]) << 8 | usize::from(start[1])] = true;
+        }
+        for path in files(folder) {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            for at in 0..bytes.len().saturating_sub(4) {
+                if !first[usize::from(bytes[at]) << 8 | usize::from(bytes[at + 1])] {
+                    continue;
+                }
+                let here = starts.get(&bytes[at..at + 4]);
+                if here.into_iter().flatten().any(|text| bytes[at..].starts_with(text)) {
+                    return Err(format!("{}: holds something of a person", path.display()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Windows, in milliseconds before now.
+fn words(windows: &[&Window], now: i64) -> String {
+    let word = |window: &&Window| {
+        format!("{}..{} at {}", now - window.from_at, now - window.to_at, now - window.provider_at.unwrap_or(0))
+    };
+    windows.iter().rev().take(12).map(word).collect::<Vec<_>>().join(", ")
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+fn name_of(stream: &Stream) -> &'static str {
+    STREAMS.iter().find(|(_, truth)| *truth == stream.truth).map(|(table, _)| *table).unwrap()
+}
+
+fn hash_of(row: &[Text]) -> u64 {
+    let mut hash = DefaultHasher::new();
+    for value in row {
+        match value {
+            Text::Null => 0.hash(&mut hash),
+            Text::Int(number) => number.hash(&mut hash),
+            Text::Text(text) => text.hash(&mut hash),
+            other => format!("{other:?}").hash(&mut hash),
+        }
+    }
+    hash.finish()
+}
+
+/// Looks at a batch when it comes to the receiver for the first time: the day that it tells of is in the store whole, and
+/// what it says is exactly what the gate makes of that day.
+pub(super) fn batch(
+    direct: &Direct,
+    time: &Time,
+    (store, outbox): (&Path, &Path),
+    seq: i64,
+    bytes: &[u8],
+) -> Result<(), String> {
+    let reading = guard::check(bytes).map_err(|refusal| format!("batch {seq}: {refusal}"))?;
+    if reading.cells.iter().any(|cell| cell.count < 10) {
+        return Err(format!("batch {seq}: a cell of fewer than ten"));
+    }
+    if reading.late {
+        return Ok(());
+    }
+    let reader = Reader::open(store).map_err(|problem| problem.to_string())?;
+    let day: jiff::civil::Date = reading.period.parse().map_err(|_| format!("batch {seq}: no day"))?;
+    let start = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?.timestamp().as_second();
+    if time.now() < (start + 86_400 + 3 * 86_400) * 1000 {
+        return Err(format!("batch {seq}: {day} is released before its lag has passed"));
+    }
+    let sql = format!("SELECT provider, attempt_id FROM payment_attempts WHERE day = '{day}'");
+    let held = reader.table(&sql).map_err(|problem| problem.to_string())?;
+    let held: BTreeSet<&str> = held.rows.iter().filter_map(|row| row[1].str()).collect();
+    for stream in [TruthStream::StripeCharges, TruthStream::CheckoutPayments] {
+        let truth = direct.truth(stream, start, start + 86_400);
+        let missing = truth.iter().find(|one| one.at_ms < (start + 86_400) * 1000 && !held.contains(one.id.as_str()));
+        if let Some(missing) = missing {
+            return Err(format!("batch {seq}: {day} is released without {}", missing.id));
+        }
+    }
+    // Where it was released this very moment, the store is still what it was made from.
+    let (made, accepted) = released(outbox, seq).unwrap_or_default();
+    if made != time.wall() || accepted > start * 1000 {
+        return Ok(());
+    }
+    let day = counterfoil::egress::wire::Day::of_ms(start * 1000);
+    let expected = preview(None, reader.connection(), time.now(), day).map_err(|problem| problem.to_string())?;
+    let same = expected.first().is_some_and(|expected| expected.reading.bytes().as_slice() == bytes);
+    if same { Ok(()) } else { Err(format!("batch {seq}: not what the gate makes of its day")) }
+}
+
+/// A batch that the outbox takes for received and that the receiver does not hold with the same bytes.
+#[allow(clippy::disallowed_methods)] // the judge looks into the outbox's own file
+fn not_received(outbox: &Path, direct: &Direct) -> Told<Option<i64>> {
+    let held: HashMap<i64, Vec<u8>> = direct.batches()?.into_iter().map(|batch| (batch.seq, batch.bytes)).collect();
+    let sent = || -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+        let db = rusqlite::Connection::open_with_flags(outbox, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut statement = db.prepare("SELECT seq, bytes FROM outbox WHERE state = 'acknowledged' ORDER BY seq")?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    let sent = sent().map_err(|error| problem::STORE_IO.with(error))?;
+    Ok(sent.into_iter().find(|(seq, bytes)| held.get(seq) != Some(bytes)).map(|(seq, _)| seq))
+}
+
+/// When a batch was released, and when the consent was given.
+#[allow(clippy::disallowed_methods)] // the judge looks into the outbox's own file
+fn released(outbox: &Path, seq: i64) -> rusqlite::Result<(i64, i64)> {
+    let db = rusqlite::Connection::open_with_flags(outbox, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let sql = "SELECT outbox.created_at, accepted_at FROM outbox JOIN consents USING (consent) WHERE seq = ?1";
+    db.query_row(sql, [seq], |row| Ok((row.get(0)?, row.get(1)?)))
+}
