@@ -22,7 +22,7 @@ pub struct Bounds {
     pub start: i64,
     /// The provider's time minus the stream's lag: no window reaches beyond.
     pub horizon: i64,
-    /// A pass begins this much before the end of the last one.
+    /// A moment counts as listed by walks that began this much after it; what was listed earlier is listed again.
     pub overlap: i64,
     /// Each day is listed again when this many days have passed since its end.
     pub rungs: &'static [i64],
@@ -108,8 +108,6 @@ pub(super) struct Plan {
     /// Spans handed out in this pass.
     out: Vec<Span>,
     resumed: Vec<i64>,
-    /// Just before where an earlier pass ended: what became visible late lies there.
-    late: Vec<Span>,
     /// The width of the next window.
     pub(super) size: i64,
 }
@@ -117,12 +115,8 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(bounds: Bounds, declaration: &str, windows: Vec<Window>, size: Option<i64>) -> Self {
         let size = size.unwrap_or(FIRST_SIZE);
-        let (declaration, out, resumed, late) = (declaration.to_owned(), Vec::new(), Vec::new(), Vec::new());
-        let mut plan = Self { bounds, declaration, windows, out, resumed, late, size };
-        let Bounds { start, overlap, .. } = plan.bounds;
-        let ends = plan.missing().into_iter().map(|(from, _)| from).filter(|from| *from > start);
-        plan.late = ends.map(|end| ((end - overlap).max(start), end)).collect();
-        plan
+        let (declaration, out, resumed) = (declaration.to_owned(), Vec::new(), Vec::new());
+        Self { bounds, declaration, windows, out, resumed, size }
     }
 
     /// The next thing to walk for this purpose; `None` when nothing is left to hand out.
@@ -130,7 +124,8 @@ impl Plan {
         let needs = self.needs(purpose);
         if let Some(window) = self.left_open(purpose, &needs) {
             self.resumed.push(window.window);
-            self.out.push((window.from_at, window.to_at));
+            // Its walk began long ago: what became visible since, among what it had passed, is for a walk of its own.
+            self.out.push(settled_part(&window, self.bounds.overlap));
             return Some(Next::Resume(window));
         }
         let (from, to) = self.free(needs).max_by_key(|(_, to)| *to)?;
@@ -169,16 +164,23 @@ impl Plan {
         uncovered((self.bounds.start, self.bounds.horizon), self.complete().map(span))
     }
 
+    /// What was listed too early: of the last moments before its walk something may have become visible late.
+    fn late(&self, missing: &[Span]) -> Vec<Span> {
+        let enough = self.complete().map(|window| settled_part(window, self.bounds.overlap));
+        uncovered((self.bounds.start, self.bounds.horizon), enough.chain(missing.iter().copied()))
+    }
+
     /// What has to be walked for a purpose, whether it is out or not.
     fn needs(&self, purpose: Purpose) -> Vec<Span> {
         let Bounds { start, horizon, .. } = self.bounds;
         let missing = self.missing();
+        let late = self.late(&missing);
         let past = |(from, to): &Span| *from == start && *to < horizon;
         match purpose {
-            Purpose::Feed => joined(missing.into_iter().chain(self.late.iter().copied())),
+            Purpose::Feed => joined(missing.into_iter().chain(late)),
             // On the very first pass the newest day is what is new, and the rest is the past.
             Purpose::Poll if missing == [(start, horizon)] => vec![(start.max(horizon - FIRST_SIZE), horizon)],
-            Purpose::Poll => joined(missing.into_iter().filter(|span| !past(span)).chain(self.late.iter().copied())),
+            Purpose::Poll => joined(missing.into_iter().filter(|span| !past(span)).chain(late)),
             Purpose::Backfill => missing.into_iter().filter(|(from, _)| *from == start).collect(),
             Purpose::Again => self.again(&missing),
             Purpose::Change | Purpose::Check => Vec::new(),
