@@ -15,7 +15,7 @@ tool=.ci/cache/mutants/bin/cargo-mutants
 
 # part | files | rooms beside the ground | modules of tests/all | names of tests
 parts='
-wire       | src/egress/wire/*.rs src/egress/gate.rs                       | egress                                      |                     | egress::
+wire       | src/egress/wire/*.rs src/egress/gate.rs                       | egress                                      | egress/gate         | egress:: gate::
 vault      | src/vault/*.rs                                                | vault                                       | vault skip          | vault::
 projection | src/stream/{convert,walk,record,seeds,lookup,page,project}.rs | stream providers                            | stream              | stream::
 declare    | src/stream/{declare,tree,class}.rs                            | stream providers                            | stream              | stream::
@@ -48,7 +48,11 @@ for part in ${*:-$(cut -d'|' -f1 <<<"$parts")}; do
   git checkout-index --all --force --prefix="$tree/"
   printf 'pub mod %s;\n' $ground $rooms > "$tree/src/lib.rs"
   [[ "$rooms" = *cli* ]] || echo 'fn main() {}' > "$tree/src/main.rs"
-  { grep '^#!\[' tests/all/main.rs; printf 'mod %s;\n' $modules; } > "$tree/tests/all/main.rs"
+  grep '^#!\[' tests/all/main.rs > "$tree/tests/all/main.rs"
+  for module in $modules; do
+    [[ "$module" != */* ]] || echo "#[path = \"$module.rs\"]" >> "$tree/tests/all/main.rs"
+    echo "mod ${module##*/};" >> "$tree/tests/all/main.rs"
+  done
   named=()
   for file in $(eval echo "$files"); do named+=(--file "$file"); done
   echo "=== $part"
