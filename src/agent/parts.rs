@@ -203,7 +203,7 @@ impl Parts {
             };
             let clock_cell = cell(stream.clock.0)?;
             let mut upsert = Upsert::new(account.account, &declaration, &projection);
-            upsert.marks = marks(provider, stream, &cell)?;
+            upsert.marks = marks((wanted, provider), stream, &cell)?;
             Ok(Arc::new(Line { stream, projection, upsert: Arc::new(upsert), clock_cell, size: AtomicI64::new(0) }))
         };
         provider.streams.iter().filter(|stream| reads(wanted, stream)).map(line).collect()
@@ -243,24 +243,26 @@ pub fn reads(wanted: &Wanted, stream: &providers::Stream) -> bool {
     stream.heard == providers::Heard::IsFeed || wanted.streams.as_ref().is_none_or(chosen)
 }
 
-/// What the records of a stream say of others, in the cells of its projection; `None` when they say nothing.
+/// What the records of a stream say of others that are read, in the cells of its projection; `None` when they say nothing.
 fn marks(
-    provider: &Provider,
+    (wanted, provider): (&Wanted, &Provider),
     stream: &providers::Stream,
     cell: &dyn Fn(&str) -> Result<usize>,
 ) -> Result<Option<Marks>> {
-    let table = |name: &str| format!("{}_{name}", provider.name);
+    let table = |stream: &providers::Stream| provider.table(stream);
+    let others = || provider.streams.iter().filter(|other| other.name != stream.name && reads(wanted, other));
     let mut objects = Vec::new();
     for mark in provider.marks.iter().filter(|mark| mark.stream == stream.name) {
         let target = match mark.of {
-            Of::Stream(name) => Target::Table(table(name)),
+            Of::Stream(name) => others().find(|other| other.name == name).map(|other| Target::Table(table(other))),
             Of::Named(column) => {
-                let marked = provider.streams.iter().filter(|stream| stream.heard != providers::Heard::IsFeed);
-                let tables = marked.map(|stream| (stream.object.to_owned(), table(stream.name)));
-                Target::Named(cell(column)?, tables.collect())
+                let tables = others().map(|other| (other.object.to_owned(), table(other)));
+                Some(Target::Named(cell(column)?, tables.collect()))
             }
         };
-        objects.push((cell(mark.id)?, target));
+        if let Some(target) = target {
+            objects.push((cell(mark.id)?, target));
+        }
     }
     let clock = (stream.clock.0.to_owned(), cell(stream.clock.0)?);
     Ok((!objects.is_empty()).then_some(Marks { clock, objects }))

@@ -74,7 +74,7 @@ pub async fn run(
     let server = tokio::spawn(server.serve(async move { stop_server.notified().await }));
     agent.put_into_force(None, &config).await?;
     let courier = tokio::spawn(deliver(parts.clone(), agent.new_rows.clone()));
-    let pulse = tokio::spawn(pulse(parts.clone(), voice.clone()));
+    let pulse = tokio::spawn(pulse(agent.clone()));
     voice.ready(&agent.summary());
     loop {
         tokio::select! {
@@ -269,11 +269,25 @@ fn start(parts: Arc<Parts>, name: String, new_rows: Arc<Notify>) -> Task {
     Task { nudge, stop, handle }
 }
 
-/// A round through scheduler and writer every few seconds: as long as it comes back, the agent is alive.
-async fn pulse(parts: Arc<Parts>, voice: Arc<dyn Voice>) {
+/// A round through scheduler and writer every few seconds: as long as it comes back, the agent is alive. It notes what stands
+/// in the way of the store itself; when not even that can be written, the service manager is told, and starts the agent again
+/// when the beats stay away for too long.
+async fn pulse(agent: Arc<Agent>) {
+    let (parts, mut closed) = (&agent.parts, false);
     loop {
-        if parts.store.run(|_| Ok(())).await.is_ok() {
-            voice.beat();
+        let now = parts.seams.clock.wall_ms();
+        match parts.store.run(move |store| store.note_trouble(now)).await {
+            Ok(()) => {
+                agent.voice.beat();
+                if closed {
+                    agent.voice.status(&agent.summary());
+                }
+                closed = false;
+            }
+            Err(problem) => {
+                agent.voice.status(&format!("the store cannot be written: {problem}"));
+                closed = true;
+            }
         }
         parts.seams.clock.sleep(Duration::from_secs(5)).await;
     }

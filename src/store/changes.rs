@@ -161,6 +161,21 @@ impl Store {
         self.connection.execute(&sql, params![account, before]).doing("letting old events go").map(|_| ())
     }
 
+    /// Lets go of old marks on objects that we do not hold: the first walk will read them as they are then.
+    pub fn let_unheld_changes_go(&mut self, account: i64, table: &str, before: i64) -> Result<()> {
+        let sql = format!(
+            "DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND changed_at < ?3
+             AND NOT EXISTS (SELECT 1 FROM {table} t WHERE t.account = ?1 AND t.id = changes.id)"
+        );
+        self.connection.execute(&sql, params![account, table, before]).doing("letting old marks go").map(|_| ())
+    }
+
+    /// Takes a round back.
+    pub fn forget_round(&mut self, account: i64, stream: &str, kind: &str) -> Result<()> {
+        let sql = "DELETE FROM rounds WHERE account = ?1 AND stream = ?2 AND kind = ?3";
+        self.connection.execute(sql, params![account, stream, kind]).doing("noting a round").map(|_| ())
+    }
+
     /// When something that is done from time to time was last begun.
     pub fn round(&self, account: i64, stream: &str, kind: &str) -> Result<Option<i64>> {
         round(&self.connection, account, stream, kind)

@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rusqlite::CachedStatement;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -229,20 +228,6 @@ impl Store {
         let first = self.next_read;
         self.next_read += count;
         Ok(first)
-    }
-
-    /// Brings the log into the main file; `whole` also empties it, when no reader is in the way.
-    pub fn checkpoint(&self, whole: bool) -> Result<()> {
-        let sql = if whole { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i32>(0)?, row.get::<_, i32>(1)?, row.get::<_, i32>(2)?));
-        let doing = "checkpointing";
-        // A reader in the way is a row that says busy, not an error; a short wait is enough, the next commit tries again.
-        self.connection.busy_timeout(std::time::Duration::from_millis(100)).doing(doing)?;
-        let result = self.connection.query_row(sql, [], read).doing(doing);
-        self.connection.busy_timeout(std::time::Duration::from_secs(5)).doing(doing)?;
-        let (_busy, in_log, moved) = result?;
-        self.wal_pages.store((in_log - moved).max(0), Ordering::Relaxed);
-        Ok(())
     }
 }
 

@@ -7,9 +7,12 @@ mod commit;
 mod coverage;
 mod fault;
 mod handle;
+mod header;
+mod log;
 mod open;
 mod query;
 mod records;
+mod writer;
 
 pub use accounts::Account;
 pub use changes::{Change, Marks, Target};

@@ -13,6 +13,9 @@ use crate::store::{Window, WindowState};
 /// Why a stretch of the feed is a gap.
 pub const FEED_GAP: &str = "feed_retention";
 
+/// The round that says since when a stream is not read any more.
+const LEFT: &str = "left";
+
 /// What is known of the feed when a pass begins.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -52,7 +55,9 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
         of.lines.iter().filter(|line| told(line.stream)).map(|line| line.table().to_owned()).collect();
     let begin = now - (feed.stream.lag_s + feed.stream.overlap_s) * 1000;
     let clock = feed.stream.clock;
+    let unread = unread(of);
     let job = move |store: &mut crate::store::Store| {
+        leave_and_return(store, account, (&unread, &others), now)?;
         let from = match store.round(account, &table, "feed")? {
             Some(from) => from,
             None => {
@@ -80,6 +85,35 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
     Ok(Heard { from, gaps })
 }
 
+/// Tables of the streams that the feed tells of and that this connection does not read.
+fn unread(of: &Connection) -> Vec<String> {
+    let read = |stream: &Stream| of.lines.iter().any(|line| line.stream.name == stream.name);
+    let unread = of.provider.streams.iter().filter(|stream| told(stream) && !read(stream));
+    unread.map(|stream| of.provider.table(stream)).collect()
+}
+
+/// Nothing marks a stream that is not read. One that is read again after that is listed anew, as if for the first time.
+fn leave_and_return(
+    store: &mut crate::store::Store,
+    account: i64,
+    (unread, read): (&[String], &[String]),
+    now: i64,
+) -> Result<()> {
+    for table in unread {
+        if store.round(account, table, LEFT)?.is_none() && !store.windows(account, table)?.is_empty() {
+            store.set_round(account, table, LEFT, now)?;
+        }
+    }
+    for table in read {
+        if store.round(account, table, LEFT)?.is_some() {
+            let windows = store.windows(account, table)?;
+            store.forget_windows(&windows.iter().map(|window| window.window).collect::<Vec<_>>())?;
+            store.forget_round(account, table, LEFT)?;
+        }
+    }
+    Ok(())
+}
+
 fn gaps(windows: &[Window]) -> Vec<(i64, i64)> {
     let open = windows.iter().filter(|w| w.state == WindowState::Gap && w.reason.as_deref() == Some(FEED_GAP));
     open.filter_map(|window| window.provider_at.map(|found| (window.window, found))).collect()
@@ -92,6 +126,8 @@ pub(super) async fn advance(work: &Work, heard: &Heard) -> Result<()> {
     let (account, table, from) = (of.account, feed.table().to_owned(), heard.from);
     let (declaration, overlap, clock) =
         (feed.upsert.declaration.clone(), feed.stream.overlap_s * 1000, feed.stream.clock.0);
+    let others: Vec<String> =
+        of.lines.iter().filter(|line| told(line.stream)).map(|line| line.table().to_owned()).collect();
     let job = move |store: &mut crate::store::Store| {
         let windows = store.windows(account, &table)?;
         let whole = first_hole(&windows, from, &declaration).unwrap_or(from);
@@ -106,6 +142,7 @@ pub(super) async fn advance(work: &Work, heard: &Heard) -> Result<()> {
         let before = now - FEED_KEPT_MS;
         let old = windows.iter().filter(|w| w.state == WindowState::Complete && w.to_at < before);
         store.forget_windows(&old.map(|window| window.window).collect::<Vec<_>>())?;
+        others.iter().try_for_each(|other| store.let_unheld_changes_go(account, other, before))?;
         store.let_go(account, &table, clock, before)
     };
     of.store.run(job).await

@@ -215,3 +215,30 @@ async fn a_page_without_rows_where_there_should_be_many_is_not_believed_at_once(
     let held = rig.ids("stripe_balance_transactions");
     assert_eq!(truth.iter().filter(|id| held.binary_search(id).is_err()).count(), 0);
 }
+
+/// The configuration with only these streams of Stripe, and the parts of an agent that reads by it.
+async fn reading(rig: Rig, streams: &str) -> Rig {
+    let Rig { sandbox, clock, folder, parts } = rig;
+    parts.close().await.unwrap();
+    let file = folder.path().join("counterfoil.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("streams")).collect();
+    let text = lines.join("\n").replacen("provider = \"stripe\"", &format!("provider = \"stripe\"\n{streams}"), 1);
+    std::fs::write(&file, text).unwrap();
+    let parts = crate::sync::open(&folder, &clock);
+    Rig { sandbox, clock, folder, parts }
+}
+
+#[tokio::test]
+async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
+    let rig = Rig::new(1_000).await;
+    rig.sync().await;
+    let rig = reading(rig, "streams = [\"payouts\"]").await;
+    rig.clock.advance(DAY * 9);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!(count(&rig, "SELECT count(*) FROM changes"), 0, "nothing is marked that is not read");
+    assert!(!behind(&rig, "stripe_charges", TruthStream::StripeCharges).is_empty(), "the test needs a change");
+    let rig = reading(rig, "").await;
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    up_to_date(&rig).await;
+}
