@@ -157,6 +157,9 @@ mod tests {
             ("2016-12-31T23:59:60Z", 1_483_228_799_000, true),
             ("9999-12-31T23:59:59.999Z", 253_402_300_799_999, true),
             ("1969-12-31T23:59:59.999Z", -1, true),
+            ("1970-01-01T00:00:00.5Z", 500, true),
+            ("1970-01-01T00:00:00.123456789+23:59", 123 - 86_340_000, true),
+            ("1970-01-02T00:00:00-10:10", 86_400_000 + 36_600_000, true),
         ] {
             assert_eq!(iso_instant(text), Some(Instant { at_ms, zoned }), "{text}");
         }
@@ -168,6 +171,12 @@ mod tests {
             "",
             "2023",
             "2023-13-01",
+            "2023/08-24",
+            "2023-08/24",
+            "2023-08-24T14.15:22Z",
+            "2023-08-24T14:15.22Z",
+            "2023-08-24x14:15:22Z",
+            "2023-08-24T14:15:22+01.30",
             "2023-02-30",
             "2023-08-24T",
             "2023-08-24T25:00:00Z",
@@ -182,6 +191,17 @@ mod tests {
             "٢٠٢٣-08-24",
         ] {
             assert_eq!(iso_instant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_spelt_as_text_are_exact_or_refused() {
+        for number in [0, 17, -5, i64::MAX, i64::MIN] {
+            assert_eq!(integer(&number.to_string()), Ok(number));
+        }
+        assert_eq!(integer("9223372036854775808"), Err("integer_out_of_range"));
+        for text in ["", "-", "+1", "1.0", " 1", "x"] {
+            assert_eq!(integer(text), Err("not_an_integer"), "{text}");
         }
     }
 

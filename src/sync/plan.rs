@@ -125,7 +125,7 @@ impl Plan {
         if let Some(window) = self.left_open(purpose, &needs) {
             self.resumed.push(window.window);
             // Its walk began long ago: what became visible since, among what it had passed, is for a walk of its own.
-            self.out.push(settled_part(&window, self.bounds.overlap));
+            self.out.push(self.looked_back_at(&window));
             return Some(Next::Resume(window));
         }
         let (from, to) = self.free(needs).max_by_key(|(_, to)| *to)?;
@@ -164,10 +164,21 @@ impl Plan {
         uncovered((self.bounds.start, self.bounds.horizon), self.complete().map(span))
     }
 
-    /// What was listed too early: of the last moments before its walk something may have become visible late.
+    /// What was listed too early: of the last moments before its walk something may have become visible late. What was
+    /// walked up to this very horizon was walked just now.
     fn late(&self, missing: &[Span]) -> Vec<Span> {
-        let enough = self.complete().map(|window| settled_part(window, self.bounds.overlap));
-        uncovered((self.bounds.start, self.bounds.horizon), enough.chain(missing.iter().copied()))
+        let Bounds { start, horizon, .. } = self.bounds;
+        let enough = self.complete().map(|window| match window.to_at {
+            to if to == horizon => span(window),
+            _ => self.looked_back_at(window),
+        });
+        uncovered((start, horizon), enough.chain(missing.iter().copied()))
+    }
+
+    /// The part of a window that is older than what may become visible late, in whole seconds, as windows are walked.
+    fn looked_back_at(&self, window: &Window) -> Span {
+        let (from, to) = settled_part(window, self.bounds.overlap);
+        (from, to.div_euclid(1000) * 1000)
     }
 
     /// What has to be walked for a purpose, whether it is out or not.

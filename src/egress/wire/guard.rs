@@ -291,7 +291,11 @@ mod tests {
             assert_eq!(refused(&GOOD.replacen(from, to, 1)), rule, "{from} -> {to}");
         }
         assert_eq!(refused(&" ".repeat(MAX_BYTES + 1)), "too long");
+        assert_eq!(refused(&" ".repeat(65_536)), "not the fixed envelope", "so long a batch may be");
+        assert_eq!(refused(&" ".repeat(65_537)), "too long");
         assert_eq!(refused(""), "not the fixed envelope");
+        let refusal = check(GOOD.replace("412", "9").as_bytes()).unwrap_err();
+        assert_eq!(refusal.to_string(), "count out of bounds at byte 122");
     }
 
     #[test]

@@ -158,6 +158,7 @@ mod tests {
             assert_eq!(day.week().to_string(), format!("{:04}-W{:02}", iso.year(), iso.week()));
             assert_eq!(day.week().last_day() == day, iso.weekday() == jiff::civil::Weekday::Sunday);
             date = date.tomorrow().unwrap();
+            assert_eq!(day.next().number(), number + 1);
         }
     }
 

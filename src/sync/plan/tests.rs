@@ -80,7 +80,7 @@ fn empty_windows_grow_and_crowded_ones_shrink() {
 #[test]
 fn a_later_pass_begins_before_the_end_of_the_last_one() {
     let end = day(10);
-    let mut later = plan(10, vec![window(0, end - 5 * MINUTE, end - 3 * MINUTE)]);
+    let mut later = plan(10, vec![window(0, end - 5 * MINUTE, end - 3 * MINUTE + 22)]);
     assert_eq!(later.next(Purpose::Poll), fresh(end - 18 * MINUTE, end));
     assert_eq!(later.next(Purpose::Poll), None);
     assert_eq!(later.next(Purpose::Backfill), None);
@@ -96,6 +96,10 @@ fn what_was_listed_too_early_stays_due_until_a_walk_that_began_late_enough() {
     let mut after = Plan::new(Bounds { rungs: &[], ..bounds(11) }, "d", windows, Some(day(90)));
     let walked = run(&mut after, day(12), 5, &[Purpose::Poll]);
     assert_eq!(walked, [(end - 13 * MINUTE, day(11)), (day(9) - 13 * MINUTE, day(9))]);
+    // A pass at the very same moment has only the lost stretch to walk.
+    let windows = vec![window(0, day(9), day(9) + 2 * MINUTE), window(day(9), end, now)];
+    let mut at_once = Plan::new(Bounds { rungs: &[], ..bounds(10) }, "d", windows, Some(day(90)));
+    assert_eq!(run(&mut at_once, now, 5, &[Purpose::Poll]), [(day(9) - 13 * MINUTE, day(9))]);
 }
 
 #[test]
