@@ -4,7 +4,7 @@
 #   .ci/mutants.sh vault wire…   these parts
 # As a room uses only rooms below it, each part is compiled with those alone: seconds a change instead of minutes. Its unit
 # tests are tried first, and on what they miss those integration tests that need no more rooms; UNIT_ONLY=1 leaves the
-# second out. Results lie in .ci/cache/mutants/PART; docs/mutants.md explains what is missed. One job at the lowest priority.
+# second out, and AGAIN=1 tries only what earlier runs missed. Results lie in .ci/cache/mutants/PART; docs/mutants.md explains what is missed. One job at the lowest priority.
 set -eu -o pipefail
 
 cd "$(dirname "$(realpath "$0")")/.."
@@ -57,6 +57,6 @@ for part in ${*:-$(cut -d'|' -f1 <<<"$parts")}; do
   for file in $(eval echo "$files"); do named+=(--file "$file"); done
   echo "=== $part"
   mkdir -p ".ci/cache/mutants/$part"
-  run "$part" "$tests" "${named[@]}"
+  run "$part" "$tests" "${named[@]}" ${AGAIN:+--iterate}
   [ "${UNIT_ONLY:-}" ] || [ -z "${modules// /}" ] || run "$part" "$tests" "${named[@]}" --iterate --cargo-arg=--test=all
 done

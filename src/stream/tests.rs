@@ -192,6 +192,39 @@ fn array_elements_become_child_rows() {
 }
 
 #[test]
+fn an_array_tells_its_length_and_a_refused_record_leaves_nothing() {
+    let body = r#"{"data":[{"id":"p","actions":[{"id":"x"},{"id":"y"},{"status":"no id"}]},
+        {"id":"q","actions":[{"id":"z"}],"amount":"bad"},{"id":"r","actions":null},{"id":"s","actions":[{"id":"w"}]}]}"#;
+    let page = read(Profile::Standard, body);
+    assert_eq!(page.tables[1].lengths, [(0, 3), (1, 0), (2, 1)]);
+    assert_eq!(page.tables[1].parents, [0, 0, 2]);
+    assert_eq!(show(&page, 1), ["p|x|-|0|-|-", "p|y|-|1|-|-", "s|w|-|0|-|-"]);
+    assert_eq!((page.bytes(), page.tables[0].is_empty()), (body.len(), false));
+    assert!(read(Profile::Standard, r#"{"data":[]}"#).tables[0].is_empty());
+}
+
+#[test]
+fn the_last_id_is_that_of_the_last_record_even_of_a_refused_one() {
+    let last = |records: &str| {
+        let page = read(Profile::Standard, &format!(r#"{{"data":[{records}]}}"#));
+        page.last_id().map(str::to_owned)
+    };
+    assert_eq!(last(""), None);
+    assert_eq!(last(r#"{"id":"a"},{"id":"b"}"#).as_deref(), Some("b"));
+    assert_eq!(last(r#"{"id":"a"},{"id":"b","actions":[{"status":"x"}],"amount":"bad"}"#).as_deref(), Some("b"));
+    assert_eq!(last(r#"{"id":"a","amount":"bad"},{"id":"b"}"#).as_deref(), Some("b"));
+    assert_eq!(last(r#"{"id":"a"},{"id":"b b"}"#), None);
+}
+
+#[test]
+fn a_column_has_its_cell_where_the_profile_stores_it() {
+    let (declaration, strict) = projection(Profile::Strict);
+    let cell = |name: &str| strict.cell_of(declaration.main().column(name).unwrap());
+    assert_eq!((cell("account"), cell("id"), cell("amount"), cell("customer")), (None, Some(0), Some(1), None));
+    assert_eq!(cell("payer_token"), Some(11));
+}
+
+#[test]
 fn decimals_of_an_element_are_converted_by_its_own_currency() {
     let page = read(
         Profile::Standard,
