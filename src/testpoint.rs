@@ -1,5 +1,5 @@
 //! Places where tests interfere with the real binary: points at which it can be killed, deliberately wrong variants that
-//! the tests must find, and a clock that is ahead. Nothing of it is in a release build, not even a name; in a debug build
+//! the tests must find, smaller pages, and a clock that is ahead. Nothing of it is in a release build, not even a name; in a debug build
 //! nothing happens unless the environment asks for it.
 
 #[cfg(debug_assertions)]
@@ -10,7 +10,7 @@ pub use off::*;
 
 #[cfg(debug_assertions)]
 mod on {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
     use std::io::Write;
     use std::sync::Mutex;
@@ -36,6 +36,54 @@ mod on {
         "ack_before_commit",
         // A later pass does not look back.
         "no_overlap",
+        // Windows close at the provider's now.
+        "no_lag",
+        // The feed is not heard again just before where it was heard.
+        "feed_without_overlap",
+        // The feed is believed up to the provider's now.
+        "feed_without_lag",
+        // The feed is heard from after the first listing.
+        "feed_after_listing",
+        // What the feed can no longer say is not missed.
+        "gap_ignored",
+        // What a page says of others is noted after its own rows, which then look known.
+        "marks_after_page",
+        // A mark goes when there is any read of its object.
+        "marks_settled_unread",
+        // What is not final is never read again.
+        "unsettled_never",
+        // No day is listed again when it has settled.
+        "days_listed_once",
+        // A window counts as whole with its first page.
+        "first_page_is_all",
+        // A window's last minute is not asked for.
+        "window_end_dropped",
+        // 403 and 404 are empty lists.
+        "refusal_is_empty",
+        // A body that is no JSON is an empty list.
+        "malformed_is_empty",
+        // An empty page ends a list, whatever it says.
+        "hollow_is_end",
+        // A total that does not match the page does not matter.
+        "total_unchecked",
+        // A full page is all there is.
+        "full_page_is_whole",
+        // A second that holds too much is whole.
+        "full_second_is_whole",
+        // A refused cursor ends the list.
+        "cursor_refused_is_end",
+        // An empty page is believed among busy neighbours.
+        "empty_page_counts",
+        // 404 for one object says that it is gone, whatever its code.
+        "any_404_is_gone",
+        // An earlier read overwrites a later one.
+        "older_read_wins",
+        // Numbers of reads begin again after a restart.
+        "read_numbers_reused",
+        // What stood in the way is never taken off the list of problems.
+        "problem_never_clears",
+        // One stream that fails stops the others.
+        "one_stops_all",
         // Windows close by this machine's wall clock.
         "local_clock",
         // A single answer's Date can move windows ahead.
@@ -100,6 +148,21 @@ mod on {
         HERE.with_borrow(|here| here.as_deref() == Some(name))
     }
 
+    thread_local! {
+        /// The most records a page may hold on this thread, where that is less than usual.
+        static PAGE: Cell<u32> = const { Cell::new(u32::MAX) };
+    }
+
+    /// From now on pages on the calling thread hold at most so many records, so that small worlds fill many.
+    pub fn limit_pages(most: u32) {
+        PAGE.set(most);
+    }
+
+    /// How many records to ask for where `usual` are usual.
+    pub fn page_limit(usual: u32) -> u32 {
+        usual.min(PAGE.get())
+    }
+
     /// How far `COUNTERFOIL_CLOCK_AHEAD_MS` puts this process's clock ahead of the machine's, so that one run after another
     /// can live on later days of a sandbox.
     pub fn clock_ahead() -> Duration {
@@ -120,6 +183,12 @@ mod off {
     #[inline(always)]
     pub fn planted(_: &'static str) -> bool {
         false
+    }
+
+    /// As many as usual, in a release build.
+    #[inline(always)]
+    pub fn page_limit(usual: u32) -> u32 {
+        usual
     }
 
     /// Not at all, in a release build.

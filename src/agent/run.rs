@@ -1,5 +1,8 @@
 //! The agent's life: parts opened, tasks started, configuration reloaded, everything stopped in order.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -307,8 +310,8 @@ async fn stop(mut task: Task) {
 }
 
 /// Pass after pass of one connection, at the interval that the configuration in force gives. While there is past to read,
-/// one pass follows the other: each begins with what is new.
-/// `nudge` begins the next pass at once, `stop` ends the loop with the page at hand, `new_rows` hears of each pass's end.
+/// one pass follows the other: each begins with what is new. `nudge` begins the next pass at once, `stop` ends the loop
+/// with the page at hand, `new_rows` hears of each pass's end.
 pub async fn keep(
     parts: Arc<Parts>,
     name: String,
@@ -352,7 +355,7 @@ async fn failed(parts: &Parts, name: &str, problem: Problem) {
     drop(noted.await);
 }
 
-/// True when there is past left to read.
+/// True when there is past left to read, and reads for it.
 async fn one_pass(parts: &Parts, name: &str, stop: &Arc<AtomicBool>, until: Duration) -> Result<bool> {
     let connection = parts.connection(name).await?;
     let end = pass(connection.clone(), None, stop.clone(), Some(until)).await?;
@@ -362,31 +365,13 @@ async fn one_pass(parts: &Parts, name: &str, stop: &Arc<AtomicBool>, until: Dura
     for (stream, problem) in end.streams.iter().filter_map(|s| s.problem.as_ref().map(|problem| (&s.stream, problem))) {
         tracing::warn!(connection = name, stream, code = problem.code(), "{problem}");
     }
-    Ok(end.more)
+    Ok(end.more && !end.held)
 }
 
-/// The time to the next pass: as configured, or planned so that polling stays within the reads of the month (a fifth of what
-/// Stripe grants: 500 reads a payment over 30 days, at least 10,000; never planned below 5,000).
+/// The time to the next pass, by the budget; the shortest where none can be made.
 async fn interval(parts: &Parts, name: &str) -> Duration {
-    const LEAST: Duration = Duration::from_secs(300);
-    let Ok(wanted) = parts.wanted(name) else { return LEAST };
-    if let Some(poll) = wanted.poll {
-        return poll;
-    }
-    let Ok(provider) = super::parts::provider_of(&wanted) else { return LEAST };
-    if provider.name != "stripe" {
-        return LEAST;
-    }
-    let (connection, since) = (name.to_owned(), parts.seams.clock.wall_ms() - 30 * 86_400_000);
-    let payments = parts.store.run(move |store| {
-        let account = store.account(&connection)?.map_or(0, |account| account.account);
-        let sql = format!("SELECT count(*) FROM stripe_charges WHERE account = {account} AND created_at >= {since}");
-        Ok(store.read(&sql)?.rows[0][0].int().unwrap_or(0))
-    });
-    let payments = u64::try_from(payments.await.unwrap_or(0)).unwrap_or(0);
-    let planned = wanted.reads_per_month.unwrap_or((payments * 500).max(10_000) / 5).max(5_000);
-    let streams = wanted.streams.as_ref().map_or(provider.streams.len(), Vec::len) as u64;
-    LEAST.max(Duration::from_secs(30 * 86_400 * streams / planned.max(1)))
+    let budget = async { parts.connection(name).await?.budget().await };
+    budget.await.map_or(Duration::from_secs(300), |budget| budget.interval)
 }
 
 /// Releases and sends whenever rows came or an hour passed.

@@ -13,6 +13,7 @@ use super::fault::Doing;
 use super::open::Store;
 use crate::problem::{self, Result};
 use crate::stream::{Cell, Declaration, Page, Projection, Source, Value};
+use crate::testpoint::planted;
 
 /// How the rows of one stream are written for one account: fixed once, shared by all its commits.
 #[derive(Debug)]
@@ -27,16 +28,16 @@ pub struct Upsert {
     pub marks: Option<Marks>,
     /// The cell of the main table's id.
     pub(super) id: Option<usize>,
-    tables: Vec<Target>,
+    pub(super) tables: Vec<Target>,
 }
 
 #[derive(Debug)]
-struct Target {
-    name: String,
+pub(super) struct Target {
+    pub(super) name: String,
     /// The column behind each cell.
-    columns: Vec<String>,
+    pub(super) columns: Vec<String>,
     /// Key columns other than the account.
-    key: Vec<String>,
+    pub(super) key: Vec<String>,
     /// Children keyed by their parent and their position: the cell of the parent's id in the parent's rows.
     parent_id: Option<usize>,
 }
@@ -109,7 +110,9 @@ impl ToSql for Bound<'_> {
 impl Store {
     /// Writes a page with all that it proves. Runs within the transaction of the job that calls it.
     pub fn commit_page(&mut self, commit: &Commit) -> Result<Committed> {
-        self.mark(commit)?;
+        if !planted("marks_after_page") {
+            self.mark(commit)?;
+        }
         let before = self.connection.total_changes();
         let latest = self.upsert_rows(commit, 0, |_| true)?;
         for (table, target) in commit.upsert.tables.iter().enumerate().skip(1) {
@@ -123,6 +126,9 @@ impl Store {
             self.end_arrays(commit, table, id, &latest)?;
         }
         let written = self.connection.total_changes() - before;
+        if planted("marks_after_page") {
+            self.mark(commit)?;
+        }
         self.count_rejected(commit)?;
         self.count_drift(commit)?;
         let rejected = commit.page.rejected.len() as u64;
@@ -223,7 +229,9 @@ impl Store {
         }
         if self.next_read + count > self.reserved_reads {
             self.reserved_reads = self.next_read + count + RESERVE;
-            self.set_state("next_read", &self.reserved_reads.to_string())?;
+            if !planted("read_numbers_reused") {
+                self.set_state("next_read", &self.reserved_reads.to_string())?;
+            }
         }
         let first = self.next_read;
         self.next_read += count;
@@ -242,7 +250,7 @@ fn bind_row(statement: &mut CachedStatement<'_>, commit: &Commit, cells: &[Cell]
 }
 
 /// Which columns a row has, a bit each.
-fn presence(cells: &[Cell]) -> u128 {
+pub(super) fn presence(cells: &[Cell]) -> u128 {
     cells.iter().enumerate().fold(0, |bits, (at, cell)| if *cell == Cell::Absent { bits } else { bits | 1 << at })
 }
 
@@ -261,12 +269,12 @@ fn upsert_sql(target: &Target, present: u128) -> String {
         // Writing to a string cannot fail.
         let _ok = write!(sql, "{name} = excluded.{name}, ");
     }
-    let _ok = write!(
-        sql,
-        "read_at = excluded.read_at, read_seq = excluded.read_seq, source = excluded.source, deleted_at = NULL
-         WHERE excluded.read_seq >= {}.read_seq",
-        target.name
+    sql.push_str(
+        "read_at = excluded.read_at, read_seq = excluded.read_seq, source = excluded.source, deleted_at = NULL",
     );
+    if !planted("older_read_wins") {
+        let _ok = write!(sql, " WHERE excluded.read_seq >= {}.read_seq", target.name);
+    }
     sql
 }
 

@@ -91,13 +91,15 @@ impl Store {
     /// Checkpoints when the log has grown, or when trouble stands that a checkpoint may end; when idle, back to an empty log.
     pub(super) fn tend(&mut self, idle: bool) -> Result<()> {
         let pages = self.log.pages.load(Ordering::Relaxed);
-        let troubled = idle && self.log.trouble.is_some();
+        let troubled = self.log.trouble.is_some();
         if pages <= self.place.limits.some && !troubled {
             return Ok(());
         }
-        match self.brought(troubled || idle && pages > self.place.limits.many) {
+        match self.brought(idle && (troubled || pages > self.place.limits.many)) {
             Ok(brought) => {
-                let in_the_way = brought.busy || brought.moved < brought.in_log;
+                // Whether a reader lets go of a log that was too long shows only when emptying it is tried again.
+                let still = self.log.trouble.as_ref().is_some_and(|problem| problem.is(&problem::STORE_LOG));
+                let in_the_way = still || brought.busy || brought.moved < brought.in_log;
                 let long = in_the_way && brought.in_log > self.place.limits.many;
                 let size = i64::from(brought.in_log) * 4096 / 1_000_000;
                 self.log.trouble = long.then(|| problem::STORE_LOG.with(format!("{size} MB")));

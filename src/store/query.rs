@@ -125,6 +125,11 @@ impl Reader {
         super::changes::round(&self.connection, account, stream, kind)
     }
 
+    /// What was spent since a moment; `payments` names the table of payments and the column of their time.
+    pub fn spending(&self, account: i64, since: i64, payments: Option<(&str, &str)>) -> Result<super::Spending> {
+        super::changes::spending(&self.connection, account, since, payments)
+    }
+
     /// All rows of a statement of ours, as a table.
     pub fn table(&self, sql: &str) -> Result<Table> {
         self.run(sql, usize::MAX)

@@ -146,7 +146,7 @@ impl Walk<'_> {
                 self.cell_text(at(self, *currency)).and_then(|code| (self.of.exponent)(&code.to_lowercase()));
             let minor = exponent.map(|exponent| convert::decimal_to_minor(text, exponent));
             match minor {
-                Some(Some(minor)) => self.set(*cell, Cell::Int(minor)),
+                Some(Some(minor)) => self.page.tables[self.table].cells[self.row + cell] = Cell::Int(minor),
                 Some(None) => self.fail(*cell, "not_a_decimal"),
                 None => self.fail(*cell, "unknown_currency"),
             }

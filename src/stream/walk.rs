@@ -43,7 +43,12 @@ impl<'w> Walk<'w> {
     }
 
     pub(super) fn set(&mut self, cell: usize, value: Cell) {
-        self.page.tables[self.table].cells[self.row + cell] = value;
+        let slot = &mut self.page.tables[self.table].cells[self.row + cell];
+        let before = std::mem::replace(slot, value);
+        if before != Cell::Absent {
+            // Which of the two is meant, nobody can tell.
+            self.fail(cell, "twice");
+        }
     }
 
     pub(super) fn fail(&mut self, cell: usize, reason: &'static str) {
@@ -77,7 +82,9 @@ impl<'w> Walk<'w> {
                     Ok(ms) => self.set(*cell, Cell::Int(ms)),
                     Err(reason) => self.fail(*cell, reason),
                 },
-                Conversion::Text | Conversion::Lower => self.made(*cell, |_, out| out.push_str(&number.to_string())),
+                Conversion::Text | Conversion::Lower if self.plan().id != Some(*cell) => {
+                    self.made(*cell, |_, out| out.push_str(&number.to_string()));
+                }
                 Conversion::Keyed => self.keyed(*cell, &number.to_string()),
                 _ => self.fail(*cell, "unexpected_number"),
             }
@@ -89,7 +96,9 @@ impl<'w> Walk<'w> {
         for (cell, conversion) in &edge.leaves {
             match conversion {
                 // Rates and scores, never money: kept in their shortest exact spelling.
-                Conversion::Text => self.made(*cell, |_, out| out.push_str(&number.to_string())),
+                Conversion::Text if self.plan().id != Some(*cell) => {
+                    self.made(*cell, |_, out| out.push_str(&number.to_string()));
+                }
                 _ => self.fail(*cell, "unexpected_fraction"),
             }
         }
@@ -100,7 +109,9 @@ impl<'w> Walk<'w> {
         for (cell, conversion) in &edge.leaves {
             match conversion {
                 Conversion::Boolean => self.set(*cell, Cell::Int(i64::from(truth))),
-                Conversion::Text => self.made(*cell, |_, out| out.push_str(if truth { "true" } else { "false" })),
+                Conversion::Text if self.plan().id != Some(*cell) => {
+                    self.made(*cell, |_, out| out.push_str(if truth { "true" } else { "false" }));
+                }
                 _ => self.fail(*cell, "unexpected_boolean"),
             }
         }

@@ -15,6 +15,7 @@ use crate::problem::{self, Result};
 use crate::providers::Heard;
 use crate::store::{Change, Step};
 use crate::stream::{Page, Shape};
+use crate::testpoint::{page_limit, planted};
 
 /// A response that is one record.
 const ONE: Shape = Shape { records: None, leaves: &[] };
@@ -36,7 +37,7 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
             let standing = standing(work, lane).await?;
             let lanes = work.lanes();
             let pages = |span| {
-                let expected = lanes[lane].plan.expected(span) / f64::from(lanes[lane].line.stream.limit);
+                let expected = lanes[lane].plan.expected(span) / f64::from(page_limit(lanes[lane].line.stream.limit));
                 if singly { i64::MAX } else { expected.ceil().max(1.0) as i64 }
             };
             queue.extend(cheapest(&standing, &pages).into_iter().map(|reading| (lane, reading)));
@@ -55,7 +56,7 @@ async fn standing(work: &Work, lane: usize) -> Result<Vec<Change>> {
         if lane.problem.is_some() || lane.line.is_feed() {
             return Ok(Vec::new());
         }
-        (lane.line.clone(), !lane.plan.wants(Purpose::Backfill) && !lane.plan.wants(Purpose::Poll))
+        (lane.line.clone(), lane.plan.all_listed())
     };
     let (account, table, clock) = (work.of.account, line.table().to_owned(), line.stream.made);
     let changes = work.of.store.run(move |store| store.settle_changes(account, &table, clock)).await?;
@@ -65,12 +66,12 @@ async fn standing(work: &Work, lane: usize) -> Result<Vec<Change>> {
 /// Once a day: what is not final, and was not read in this pass already, is to be read again. Where this is the only word of
 /// a change, the rows may be old since the last such round.
 async fn mark_unsettled(work: &Work, line: &Line, now: i64) -> Result<()> {
-    let Some(condition) = line.stream.unsettled else { return Ok(()) };
+    let Some(condition) = line.stream.unsettled.filter(|_| !planted("unsettled_never")) else { return Ok(()) };
     let (account, table, start) = (work.of.account, line.table().to_owned(), work.of.start);
     let (only_word, began, seq) = (line.stream.heard == Heard::ByReading, work.began, work.of.read_seq().await?);
     let job = move |store: &mut crate::store::Store| {
         let last = store.round(account, &table, "unsettled")?;
-        if last.is_some_and(|last| now - last < DAY_MS) {
+        if last.is_some_and(|last| (0..DAY_MS).contains(&(now - last))) {
             return Ok(());
         }
         let since = if only_word { last.unwrap_or(start) } else { now };
@@ -129,7 +130,7 @@ async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Resul
     };
     let Stop::Failure(Failure::Status(status)) = &refused else { return Err(refused.problem()) };
     let code = status.error_code.as_deref().unwrap_or_default();
-    if status.status == 404 && (of.provider.gone)(code) {
+    if status.status == 404 && ((of.provider.gone)(code) || planted("any_404_is_gone")) {
         let (account, table, id, at) = (of.account, line.table().to_owned(), id.to_owned(), of.clock.wall_ms());
         of.store.run(move |store| store.tombstone(account, &table, &id, (seq, at))).await?;
         return Ok(true);

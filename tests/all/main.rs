@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+mod broken;
 mod changes;
 mod cli;
 mod config;
@@ -23,3 +24,4 @@ mod stream;
 mod sync;
 mod twin;
 mod vault;
+mod verify;

@@ -12,8 +12,10 @@
 
 mod dice;
 mod life;
+mod months;
 mod options;
 mod oracle;
+mod planted;
 mod storm;
 mod time;
 
@@ -61,6 +63,7 @@ fn through(seeds: std::ops::Range<u64>, each: impl Fn(Options, Lived) + Sync) {
 struct Sum {
     seeds: u64,
     hours: i64,
+    cpu: f64,
     requests: u64,
     lives: u64,
     rows: u64,
@@ -79,6 +82,7 @@ fn seeds() {
         let mut sum = sum.lock().unwrap();
         sum.seeds += 1;
         sum.hours += lived.ms / 3_600_000;
+        sum.cpu += lived.cpu;
         sum.requests += lived.requests;
         sum.lives += u64::from(lived.lives);
         sum.rows += lived.rows;
@@ -102,13 +106,12 @@ fn seeds() {
 
 fn told(sum: &Sum, took: Duration) {
     let seconds = took.as_secs_f64();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     println!(
-        "{} seeds, {} simulated hours in {seconds:.1} s ({:.0} a second and core); {} requests, {} lives, {} rows compared, \
+        "{} seeds, {} simulated hours in {seconds:.1} s ({:.0} a second of one core); {} requests, {} lives, {} rows compared, \
          {} batches received; {} of {} kinds of fault struck",
         sum.seeds,
         sum.hours,
-        sum.hours as f64 / seconds / cores,
+        sum.hours as f64 / sum.cpu,
         sum.requests,
         sum.lives,
         sum.rows,

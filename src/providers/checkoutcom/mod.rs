@@ -4,28 +4,41 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, Heard, KeyForm, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
+use super::{Ask, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
+use crate::testpoint::planted;
 
 /// Checkout.com.
 pub static PROVIDER: Provider = Provider {
     name: "checkoutcom",
     streams: STREAMS,
     marks: MARKS,
+    links: LINKS,
     headers: &[],
     request,
     page,
     one,
     find: Some(find),
+    // Only requests a second are limited.
+    grant: None,
     // A missing object has no documented body, and one of another entity looks the same.
     gone: |_| false,
+    mode: None,
     exponent,
     key,
 };
 
 /// A dispute that is new or moved changes its payment.
 static MARKS: &[Mark] = &[Mark { stream: "disputes", id: "payment_id", of: Of::Stream("payments") }];
+
+/// The payment of every dispute is read by its id, however old it is.
+static LINKS: &[Link] = &[Link {
+    stream: "disputes",
+    id: "payment_id",
+    of: "payments",
+    expected: "t.received_at >= ?2 AND t.received_at < ?3",
+}];
 
 static STREAMS: &[Stream] = &[
     Stream {
@@ -92,12 +105,13 @@ fn page(stream: &Stream, page: &Page, at: &Position) -> std::result::Result<Turn
     let limit = u64::from(at.limit);
     if stream.shape.leaves.is_empty() {
         // No total is given: a full page may have been cut.
-        return Ok(if page.records >= limit { Turn::TooFull } else { Turn::Done });
+        let full = page.records >= limit && !planted("full_page_is_whole");
+        return Ok(if full { Turn::TooFull } else { Turn::Done });
     }
     match &page.leaves[0] {
         Some(Leaf::Int(total)) => match u64::try_from(*total) {
             Ok(total) if total > limit => Ok(Turn::TooFull),
-            Ok(total) if total == page.records => Ok(Turn::Done),
+            Ok(total) if total == page.records || planted("total_unchecked") => Ok(Turn::Done),
             _ => Err("the total does not match the page"),
         },
         _ => Err("the list gives no total"),

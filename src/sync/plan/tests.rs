@@ -70,6 +70,16 @@ fn what_was_missed_since_the_last_pass_is_new_and_comes_before_the_past() {
 }
 
 #[test]
+fn what_should_have_been_listed_once_more_and_was_not_stays_due() {
+    // The walk of the sixth day came to its end; the one that was to look back at the end of the fifth did not.
+    let windows = vec![window(0, day(5), day(5)), window(day(5), day(6), day(6))];
+    let mut plan = plan(7, windows);
+    let walked = run(&mut plan, day(7), 5, &[Purpose::Poll]);
+    let late = |n| (day(n) - 15 * MINUTE, day(n));
+    assert_eq!(walked, [(day(6), day(7)), late(6), late(5)]);
+}
+
+#[test]
 fn empty_windows_grow_and_crowded_ones_shrink() {
     assert_eq!(run(&mut plan(300, vec![]), day(400), 1, FIRST).len(), 7); // 1, 4, 16, 64, 90, 90 and 35 days
     let mut crowded = plan(2, vec![]);
@@ -80,38 +90,10 @@ fn empty_windows_grow_and_crowded_ones_shrink() {
 #[test]
 fn a_later_pass_begins_before_the_end_of_the_last_one() {
     let end = day(10);
-    let mut later = plan(10, vec![window(0, end - 5 * MINUTE, end - 3 * MINUTE + 22)]);
-    assert_eq!(later.next(Purpose::Poll), fresh(end - 18 * MINUTE, end));
-    assert_eq!(later.next(Purpose::Poll), None);
-    assert_eq!(later.next(Purpose::Backfill), None);
-    let mut much_later = plan(10, vec![window(0, end - 5 * MINUTE, day(100))]);
-    assert_eq!(much_later.next(Purpose::Poll), fresh(end - 5 * MINUTE, end), "it had looked late enough");
-}
-
-#[test]
-fn what_was_listed_too_early_stays_due_until_a_walk_that_began_late_enough() {
-    // The pass after the first one got its newest window and then died: what lies before is still due.
-    let (end, now) = (day(10), day(10) + 2 * MINUTE);
-    let windows = vec![window(0, day(9), day(9) + 2 * MINUTE), window(day(9), end, now)];
-    let mut after = Plan::new(Bounds { rungs: &[], ..bounds(11) }, "d", windows, Some(day(90)));
-    let walked = run(&mut after, day(12), 5, &[Purpose::Poll]);
-    assert_eq!(walked, [(end - 13 * MINUTE, day(11)), (day(9) - 13 * MINUTE, day(9))]);
-    // A pass at the very same moment has only the lost stretch to walk.
-    let windows = vec![window(0, day(9), day(9) + 2 * MINUTE), window(day(9), end, now)];
-    let mut at_once = Plan::new(Bounds { rungs: &[], ..bounds(10) }, "d", windows, Some(day(90)));
-    assert_eq!(run(&mut at_once, now, 5, &[Purpose::Poll]), [(day(9) - 13 * MINUTE, day(9))]);
-}
-
-#[test]
-fn a_window_that_is_gone_on_with_is_looked_back_at() {
-    // Opened on day 3, gone on with on day 5: what became visible in between may lie before the page where it stood.
-    let mut open = window(day(2), day(3), day(3) + 2 * MINUTE);
-    (open.state, open.window) = (WindowState::Open, 7);
-    let windows = vec![window(0, day(2), day(100)), open.clone()];
-    let mut plan = Plan::new(Bounds { rungs: &[], ..bounds(5) }, "d", windows, Some(day(90)));
-    assert_eq!(plan.next(Purpose::Poll), Some(Next::Resume(open)));
-    assert_eq!(plan.next(Purpose::Poll), fresh(day(3) - 13 * MINUTE, day(5)));
+    let mut plan = plan(10, vec![window(0, end - 5 * MINUTE, day(100))]);
+    assert_eq!(plan.next(Purpose::Poll), fresh(end - 20 * MINUTE, end));
     assert_eq!(plan.next(Purpose::Poll), None);
+    assert_eq!(plan.next(Purpose::Backfill), None);
 }
 
 #[test]
@@ -137,11 +119,32 @@ fn a_demand_is_met_by_walks_that_began_late_enough_and_spares_what_was_never_lis
         vec![window(day(2), day(5), day(7)), window(day(4), day(10), day(9)), window(day(4), day(10), day(8))];
     let mut plan = Plan::new(bounds, "d", windows, Some(day(90)));
     assert!(!plan.meets(&demand));
-    assert_eq!(plan.next(Purpose::Again), fresh(day(2), day(4)));
+    // Before day 2 nothing was ever listed; what is demanded is read with the past, and by its reads.
+    assert_eq!(plan.next(Purpose::Backfill), fresh(0, day(4)));
     assert_eq!(plan.next(Purpose::Again), None);
     plan.done((day(2), day(4)), day(9), (1, 0));
     assert!(plan.meets(&demand));
-    assert!(plan.wants(Purpose::Backfill), "what was never listed is the past, not a demand");
+}
+
+#[test]
+fn how_far_a_list_is_behind_is_told_by_what_is_new_and_not_by_the_past() {
+    assert_eq!(plan(10, vec![]).behind(), day(10), "nothing was listed yet");
+    assert_eq!(plan(10, vec![window(day(2), day(10), day(100))]).behind(), 0, "only the past is left");
+    let hole = vec![window(day(2), day(6), day(100)), window(day(7), day(10) - MINUTE, day(100))];
+    assert_eq!(plan(10, hole).behind(), day(4), "a hole is as far behind as it begins");
+}
+
+#[test]
+fn what_is_demanded_again_was_listed_all_the_same() {
+    let demand = Demand { span: (day(1), day(9)), since: day(9) };
+    let bounds = Bounds { demands: vec![demand], ..bounds(10) };
+    let mut listed = Plan::new(bounds, "d", vec![window(0, day(10), day(8))], None);
+    assert!(listed.all_listed() && listed.wants(Purpose::Backfill));
+    assert_eq!(run(&mut listed, day(10), 1, &[Purpose::Backfill]).len(), 3, "8 days: 1, 4 and 3");
+    let mut past = plan(10, vec![window(day(2), day(10), day(100))]);
+    assert!(!past.all_listed());
+    assert!(past.next(Purpose::Backfill).is_some() && past.next(Purpose::Backfill).is_some());
+    assert!(past.all_listed(), "it is out");
 }
 
 #[test]
@@ -154,7 +157,7 @@ fn windows_of_another_declaration_prove_nothing() {
 
 #[test]
 fn an_open_window_is_gone_on_with_first_where_it_belongs_and_not_handed_out_twice() {
-    let mut open = window(day(2), day(3), day(100));
+    let mut open = window(day(2), day(3), 0);
     (open.state, open.window) = (WindowState::Open, 7);
     let mut first = plan(4, vec![open.clone()]);
     assert_eq!(first.next(Purpose::Poll), fresh(day(3), day(4)));
@@ -170,7 +173,7 @@ fn an_open_window_is_gone_on_with_first_where_it_belongs_and_not_handed_out_twic
 #[test]
 fn a_feed_is_heard_from_its_position_whatever_is_missing() {
     let mut plan =
-        Plan::new(Bounds { start: day(3), rungs: &[], ..bounds(6) }, "d", vec![window(day(4), day(5), day(5))], None);
+        Plan::new(Bounds { start: day(3), rungs: &[], ..bounds(6) }, "d", vec![window(day(4), day(5), day(6))], None);
     let walked = run(&mut plan, day(6), 1, &[Purpose::Feed]);
     assert_eq!(walked, [(day(5), day(6)), (day(5) - 15 * MINUTE, day(5)), (day(3), day(4))]);
     assert_eq!(first_hole(&plan.windows, day(3), "d"), Some(day(6)));

@@ -13,7 +13,7 @@ use counterfoil::paths::{Overrides, Paths};
 use counterfoil::sandbox::receiver::ReceiverOptions;
 use counterfoil::sandbox::{self, CHECKOUT_KEY, CHECKOUT_URL, Direct, Key, RECEIVER_URL, STRIPE_KEY, STRIPE_URL};
 use counterfoil::store::Reader;
-use counterfoil::testpoint::plant;
+use counterfoil::testpoint::{limit_pages, plant};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -27,8 +27,8 @@ const STRIPE_OTHER: &str = "rk_test_51SandboxCounterfoil1111111111111111";
 const CHECKOUT_OTHER: &str = "sk_sbox_abcdefghijklmnopqrstuvwxyz2";
 /// How often what is stored is compared with the truth.
 const LOOK: i64 = 6 * HOUR;
-/// More requests than this in one seed are a loop.
-const MANY: u64 = 400_000;
+/// More requests to one address in a day than this are no guest's.
+const MANY: u64 = 20_000;
 
 /// What came of a seed.
 pub(super) struct Lived {
@@ -36,6 +36,8 @@ pub(super) struct Lived {
     pub(super) trace: u64,
     /// Simulated milliseconds, without those in which the agent was down.
     pub(super) ms: i64,
+    /// Seconds of processor time that it took.
+    pub(super) cpu: f64,
     pub(super) requests: u64,
     pub(super) lives: u32,
     pub(super) rows: u64,
@@ -77,15 +79,19 @@ struct World {
 
 /// Lives through all of a seed.
 pub(super) fn live(options: &Options) -> Lived {
+    let began = cpu_seconds();
     plant(options.planted.as_deref());
+    limit_pages(options.page);
     let mut world = World::new(options);
     let wrong = world.run().err();
     plant(None);
+    limit_pages(u32::MAX);
     let passed = world.storm.passed();
     Lived {
         wrong: wrong.or_else(|| passed.wrong.clone()),
         trace: passed.trace(),
         ms: world.awake_ms,
+        cpu: cpu_seconds() - began,
         requests: passed.requests,
         lives: world.life,
         rows: world.oracle.rows(),
@@ -94,8 +100,20 @@ pub(super) fn live(options: &Options) -> Lived {
     }
 }
 
+/// Processor time of this thread: a busy machine does not change it.
+#[cfg(target_os = "linux")]
+fn cpu_seconds() -> f64 {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_seconds() -> f64 {
+    0.0
+}
+
 /// In memory where the machine has such a folder: what is simulated is not the disk.
-fn folder() -> tempfile::TempDir {
+pub(super) fn folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
@@ -290,8 +308,10 @@ impl World {
     }
 
     async fn look(&mut self, agent: &Running, check: Check) -> Result<(), String> {
-        if self.storm.passed().requests > MANY {
-            return Err(format!("budget: more than {MANY} requests"));
+        let hammered =
+            self.storm.passed().daily.iter().find(|(_, count)| **count > MANY).map(|(of, count)| (of.clone(), *count));
+        if let Some(((to, _), count)) = hammered {
+            return Err(format!("budget: {count} requests to {to} in a day"));
         }
         let reader = Reader::open(&agent.parts.store_path).map_err(|problem| problem.to_string())?;
         let hash = honestly(&self.options.planted, || self.oracle.look(&reader, check))?;

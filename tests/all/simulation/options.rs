@@ -41,6 +41,7 @@ pub(super) enum Strike {
     RepeatedPage,
     OutOfOrder,
     Hollow,
+    EmptyPage,
     DateBack,
     DateAhead,
     DateMissing,
@@ -76,6 +77,7 @@ pub(super) const STRIKES: &[Strike] = &[
     Strike::RepeatedPage,
     Strike::OutOfOrder,
     Strike::Hollow,
+    Strike::EmptyPage,
     Strike::DateBack,
     Strike::DateAhead,
     Strike::DateMissing,
@@ -186,6 +188,8 @@ pub(super) struct Options {
     pub(super) tardy: u32,
     /// Minutes between polls.
     pub(super) poll: i64,
+    /// The most records a page holds.
+    pub(super) page: u32,
     /// Of ten thousand requests so many are struck.
     pub(super) rate: i64,
     pub(super) strikes: Vec<Strike>,
@@ -224,6 +228,7 @@ impl Options {
             storm_end,
             tardy: *dice.one(&[5, 5, 100, 1_000]),
             poll: *dice.one(&[15, 30, 60, 60, 120, 240]),
+            page: *dice.one(&[3, 10, 25, 100]),
             rate: *dice.one(&[50, 300, 1_000, 3_000]),
             strikes,
             aways,

@@ -12,7 +12,7 @@ use counterfoil::http::{Chunks, Request, Response, Transport, TransportError, Ve
 use counterfoil::sandbox::{CHECKOUT_URL, Direct, RECEIVER_URL, STRIPE_URL};
 
 use super::dice::Dice;
-use super::options::{Away, DAY, MINUTE, Options, Spell, Strike, Trouble};
+use super::options::{Away, BEGIN, DAY, MINUTE, Options, Spell, Strike, Trouble};
 use super::time::{Time, rest};
 
 /// Looks at a batch that comes to the receiver for the first time: number and bytes.
@@ -29,6 +29,8 @@ pub(super) struct Passed {
     pub(super) answered: BTreeSet<i64>,
     /// Which faults struck.
     pub(super) struck: BTreeMap<String, u64>,
+    /// What was answered by an empty page.
+    emptied: BTreeSet<String>,
     /// Numbers of batches that came before.
     batches: BTreeSet<i64>,
     /// What a look at a batch found wrong.
@@ -216,15 +218,34 @@ impl Storm {
             }
             _ => {}
         }
+        // A time of the simulation itself, not of the past that the first walk reads.
+        let asked = format!("{}{}", request.url, String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()));
+        let recent = self.time.now() > BEGIN + 2 * DAY && begins(&asked).is_some_and(|from| from > BEGIN + DAY);
         let mut response = self.answered(request).await?;
         match strike {
             Strike::SlowAnswer => rest(slow).await,
             Strike::DateBack => date(&mut response, self.time.now() - slow * 60),
             Strike::DateAhead => date(&mut response, self.time.now() + slow * 1_000),
             Strike::DateMissing => response.headers.0.retain(|(name, _)| name != "date"),
+            Strike::EmptyPage if recent => return self.emptied(response, asked).await,
             Strike::ContentType => replace(&mut response, "content-type", "text/plain"),
             _ => return spoiled(response, strike).await,
         }
+        Ok(response)
+    }
+
+    /// A page of many records, with none of them; the next answer to the same question is the right one.
+    async fn emptied(&self, mut response: Response, asked: String) -> Result<Response, TransportError> {
+        let body = read(&mut response).await?;
+        let page: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let many = page["data"].as_array().is_some_and(|data| data.len() >= 25);
+        let first = !asked.contains("starting_after");
+        let body = match many && first && self.passed().emptied.insert(asked) {
+            true => r#"{"object":"list","data":[],"has_more":false,"total_count":0,"url":"/v1"}"#.as_bytes().to_vec(),
+            false => body,
+        };
+        replace(&mut response, "content-length", &body.len().to_string());
+        response.body = pieces_of(vec![Ok(body.into())]);
         Ok(response)
     }
 
@@ -320,12 +341,28 @@ fn date(response: &mut Response, ms: i64) {
     replace(response, "date", &text);
 }
 
-/// The right answer with its body spoiled.
-async fn spoiled(mut response: Response, strike: Strike) -> Result<Response, TransportError> {
+/// All of a body.
+async fn read(response: &mut Response) -> Result<Vec<u8>, TransportError> {
     let mut body = Vec::new();
     while let Some(piece) = response.body.next().await {
         body.extend_from_slice(&piece?);
     }
+    Ok(body)
+}
+
+/// The time from which a list is asked for, in milliseconds.
+fn begins(asked: &str) -> Option<i64> {
+    if let Some((_, after)) = asked.split_once("created[gte]=") {
+        return after.split('&').next()?.parse::<i64>().ok().map(|second| second * 1000);
+    }
+    let (_, after) = asked.split_once("\"from\":\"").or_else(|| asked.split_once("from="))?;
+    let text = after.split(['"', '&']).next()?;
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
+/// The right answer with its body spoiled.
+async fn spoiled(mut response: Response, strike: Strike) -> Result<Response, TransportError> {
+    let mut body = read(&mut response).await?;
     let half = body.len() / 2;
     let length = |response: &mut Response, length: usize| replace(response, "content-length", &length.to_string());
     let pieces = match strike {
