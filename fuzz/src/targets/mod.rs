@@ -15,8 +15,11 @@ mod vault;
 mod wire;
 mod world;
 
-/// Every target by its name, which is also the name of its folder of kept inputs.
-pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
+/// A target's name, which is also that of its folder of kept inputs, and its function.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub(crate) const ALL: &[Target] = &[
     ("pages", pages::run),
     ("records", records::run),
     ("config", config::run),

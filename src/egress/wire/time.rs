@@ -163,6 +163,14 @@ mod tests {
     }
 
     #[test]
+    fn a_week_is_followed_by_the_next_and_only_weeks_are_late() {
+        let (monday, week) = (Day::civil(2026, 12, 28), Day::civil(2027, 1, 3).week());
+        assert_eq!((week.to_string().as_str(), week.next().to_string().as_str()), ("2026-W53", "2027-W01"));
+        assert_eq!((week.first_day(), week.last_day()), (monday, Day::civil(2027, 1, 3)));
+        assert!(Period::Late(week).is_late() && !Period::Day(monday).is_late());
+    }
+
+    #[test]
     fn moments_outside_four_digit_years_have_no_day() {
         assert_eq!(Day::of_ms(-1), None);
         assert_eq!(Day::of_ms(LAST.end_ms()), None);
