@@ -118,6 +118,7 @@ impl Walk<'_> {
                 self.page.tables[table].cells[row + cell] = self.page.tables[0].cells[parent_row + parent];
             }
             (self.table, self.row, self.fault) = (table, row, None);
+            self.decimals();
             self.require();
             let id = plan.id.and_then(|id| self.cell_text(self.page.tables[table].cells[row + id])).map(str::to_owned);
             let again = plan.newest_first && id.as_ref().is_some_and(|id| seen.contains(id));

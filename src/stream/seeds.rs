@@ -304,7 +304,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
             // Beyond 64 bits signed: as odd as a fraction would be.
             Err(_) => {
                 self.walk.no_scalar(self.edge);
-                self.walk.no_array(self.edge);
+                self.walk.no_object(self.edge);
             }
         }
         Ok(())
@@ -346,6 +346,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
             return self.walk.elements(table, seq);
         }
         self.walk.no_scalar(self.edge);
+        self.walk.no_object(self.edge);
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }

@@ -7,6 +7,8 @@ mod change;
 mod check;
 mod connection;
 mod feed;
+#[cfg(debug_assertions)]
+pub mod fuzzing;
 mod known;
 mod pass;
 mod plan;

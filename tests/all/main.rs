@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod declarations;
 mod egress;
+mod fuzz;
 mod http;
 mod judges;
 #[cfg(debug_assertions)]
