@@ -116,8 +116,6 @@ pub(super) struct Plan {
     /// Spans handed out in this pass.
     out: Vec<Span>,
     resumed: Vec<i64>,
-    /// Listed, but so soon that something may have shown itself later: as a rule the time just before the last pass ended.
-    late: Vec<Span>,
     /// The width of the next window.
     pub(super) size: i64,
 }
@@ -125,12 +123,8 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(bounds: Bounds, declaration: &str, windows: Vec<Window>, size: Option<i64>) -> Self {
         let size = size.unwrap_or(FIRST_SIZE);
-        let (declaration, out, resumed, late) = (declaration.to_owned(), Vec::new(), Vec::new(), Vec::new());
-        let mut plan = Self { bounds, declaration, windows, out, resumed, late, size };
-        let Bounds { start, horizon, overlap, .. } = plan.bounds;
-        let enough = plan.complete().map(|window| settled_part(window, overlap));
-        plan.late = uncovered((start, horizon), enough.chain(plan.missing()));
-        plan
+        let (declaration, out, resumed) = (declaration.to_owned(), Vec::new(), Vec::new());
+        Self { bounds, declaration, windows, out, resumed, size }
     }
 
     /// The next thing to walk for this purpose; `None` when nothing is left to hand out.
@@ -138,7 +132,8 @@ impl Plan {
         let needs = self.needs(purpose);
         if let Some(window) = self.left_open(purpose, &needs) {
             self.resumed.push(window.window);
-            self.out.push((window.from_at, window.to_at));
+            // Its walk began long ago: what became visible since, among what it had passed, is for a walk of its own.
+            self.out.push(settled_part(&window, self.bounds.overlap));
             return Some(Next::Resume(window));
         }
         let (from, to) = self.free(needs).max_by_key(|(_, to)| *to)?;
@@ -177,16 +172,23 @@ impl Plan {
         uncovered((self.bounds.start, self.bounds.horizon), self.complete().map(span))
     }
 
+    /// Listed, but so soon that something may have shown itself later: as a rule the time just before the last pass ended.
+    fn late(&self, missing: &[Span]) -> Vec<Span> {
+        let enough = self.complete().map(|window| settled_part(window, self.bounds.overlap));
+        uncovered((self.bounds.start, self.bounds.horizon), enough.chain(missing.iter().copied()))
+    }
+
     /// What has to be walked for a purpose, whether it is out or not.
     fn needs(&self, purpose: Purpose) -> Vec<Span> {
         let Bounds { start, horizon, .. } = self.bounds;
         let missing = self.missing();
+        let late = self.late(&missing);
         let past = |(from, to): &Span| *from == start && *to < horizon;
         match purpose {
-            Purpose::Feed => joined(missing.into_iter().chain(self.late.iter().copied())),
+            Purpose::Feed => joined(missing.into_iter().chain(late)),
             // On the very first pass the newest day is what is new, and the rest is the past.
             Purpose::Poll if missing == [(start, horizon)] => vec![(start.max(horizon - FIRST_SIZE), horizon)],
-            Purpose::Poll => joined(missing.into_iter().filter(|span| !past(span)).chain(self.late.iter().copied())),
+            Purpose::Poll => joined(missing.into_iter().filter(|span| !past(span)).chain(late)),
             Purpose::Backfill => {
                 let demanded = self.bounds.demands.iter().flat_map(|demand| self.unmet(demand, &missing));
                 joined(missing.iter().copied().filter(|(from, _)| *from == start).chain(demanded))
