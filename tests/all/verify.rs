@@ -163,10 +163,10 @@ fn phantom(rig: &Rig) -> i64 {
 
 #[tokio::test]
 async fn what_changed_meanwhile_is_not_counted() {
-    let rig = Rig::new(800).await;
+    let rig = Rig::new(400).await;
     rig.sync().await;
     let mut undecided = 0;
-    for days in [8, 6, 6] {
+    for days in [8, 5, 5, 5] {
         rig.clock.advance(DAY * days);
         rig.sync().await;
         rig.clock.advance(HOUR * 46);
