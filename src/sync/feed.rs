@@ -57,6 +57,7 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
     let begin = now - (feed.stream.lag_s + feed.stream.overlap_s) * 1000;
     let clock = feed.stream.clock;
     let unread = unread(of);
+    let (older, seq) = (older(of, now), of.read_seq().await?);
     let job = move |store: &mut Store| {
         leave_and_return(store, account, (&unread, &others), now)?;
         let from = match store.round(account, &table, "feed")? {
@@ -89,11 +90,24 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
             return Ok((from, gaps(&windows)));
         }
         store.state_gap(&upsert, (clock.1, FEED_GAP), (hole, oldest), now)?;
+        for (table, condition) in &older {
+            store.mark_unsettled((account, table), condition, (now, i64::MAX), (hole, seq))?;
+        }
         store.set_round(account, &table, "feed", oldest)?;
         Ok((oldest, gaps(&store.windows(account, &table)?)))
     };
     let (from, gaps) = of.store.run(job).await?;
     Ok(Heard { from, gaps })
+}
+
+/// Rows that no list will show again, because they were made before what is listed: held because an event named them, by
+/// table and condition.
+fn older(of: &Connection, now: i64) -> Vec<(String, String)> {
+    let condition = |line: &Arc<Line>| {
+        let (made, reach) = (line.stream.made, now - line.stream.reach_days * DAY_MS);
+        (line.table().to_owned(), format!("{made} < {} AND {made} >= {reach}", of.start))
+    };
+    of.lines.iter().filter(|line| told(line.stream)).map(condition).collect()
 }
 
 /// Tables of the streams that the feed tells of and that this connection does not read.

@@ -151,9 +151,8 @@ async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Resul
 
 /// Stores the one record that was asked for.
 async fn keep(of: &Connection, line: &Line, page: Page, (id, seq): (&str, i64), source: &'static str) -> Result<()> {
-    let rejected = page.rejected.len() as u64;
-    let theirs = page.last_id().is_none_or(|theirs| theirs != id);
-    if page.records != 1 || (theirs && rejected == 0) {
+    // A record that does not even tell its id may be anything, an error object too: it answers nothing.
+    if page.records != 1 || page.last_id() != Some(id) {
         return Err(problem::SYNC_CONTRADICTION.with("another record than the one that was asked for"));
     }
     let step = Step::One { id: id.to_owned() };

@@ -4,7 +4,7 @@
 //! trace. What it cannot show: that a provider behaves as the sandbox does.
 //!
 //! ```sh
-//! cargo test --test all simulation::                                 # 100 seeds, and that they repeat themselves
+//! cargo test --test all simulation::                                 # 100 seeds of a day, and that they repeat themselves
 //! SEEDS=1000 cargo test --profile simulation --test all simulation::seeds -- --nocapture   # any number
 //! SEED=17 cargo test --test all simulation::seeds -- --nocapture     # one seed again
 //! DAYS=60 PLANTED=no_overlap SEEDS=20 …                              # other lengths, with a bug planted
@@ -32,10 +32,11 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
-/// The options of a seed, with what the environment says.
+/// The options of a seed, with what the environment says. What is not asked for seeds has short ones.
 fn drawn(seed: u64) -> Options {
     let planted = std::env::var("PLANTED").ok();
-    Options::draw(seed, number("DAYS").map(|days| days as i64), planted.as_deref())
+    let usual = if number("SEED").or(number("SEEDS")).is_some() { None } else { Some(1) };
+    Options::draw(seed, number("DAYS").map(|days| days as i64).or(usual), planted.as_deref())
 }
 
 /// Lives through many seeds on all cores; `each` hears of every one.
@@ -91,7 +92,11 @@ fn seeds() {
             *sum.struck.entry(what.clone()).or_default() += times;
         }
         if let Some(wrong) = lived.wrong {
-            let again = format!("SEED={} cargo test --test all simulation::seeds -- --nocapture", options.seed);
+            let days = (options.storm_end - options::BEGIN) / options::DAY;
+            let again = format!(
+                "SEED={} DAYS={days} cargo test --profile simulation --test all simulation::seeds -- --nocapture",
+                options.seed
+            );
             eprintln!("seed {}: {wrong}\n{options:#?}\nagain: {again}", options.seed);
             sum.wrong.push(format!("seed {}: {wrong}", options.seed));
         }
@@ -119,6 +124,15 @@ fn told(sum: &Sum, took: Duration) {
         sum.struck.len(),
         Options::kinds()
     );
+}
+
+/// Seeds that once found a defect of the product: a `Date` that leaps ahead closed windows in the future (2); rows older than
+/// what is listed were not read again after a gap in the feed (14); an error object with status 200 settled a mark (25).
+#[test]
+fn what_was_found_stays_mended() {
+    for seed in [2, 14, 25] {
+        assert_eq!(live(&Options::draw(seed, None, None)).wrong, None, "seed {seed}");
+    }
 }
 
 #[test]

@@ -201,7 +201,8 @@ impl Options {
     /// What the seed stands for; `days` sets the length of the storm, else the seed does.
     pub(super) fn draw(seed: u64, days: Option<i64>, planted: Option<&str>) -> Self {
         let mut dice = Dice::new(seed, "options");
-        let days = days.unwrap_or_else(|| dice.within(3, 9));
+        let drawn = dice.within(3, 9);
+        let days = days.unwrap_or(drawn);
         // Some seeds have few faults and some have nearly all: what one fault hides another shows.
         let share = *dice.one(&[800, 2_500, 5_000, 8_000]);
         let mut subset = |all: usize| -> Vec<usize> { (0..all).filter(|_| dice.often(share)).collect() };
