@@ -115,7 +115,7 @@ CREATE TABLE drift (
 CREATE TABLE checks (
   account    INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
   stream     TEXT NOT NULL,    -- - | ops | the stream
-  kind       TEXT NOT NULL,    -- - | ops | what was compared
+  kind       TEXT NOT NULL,    -- - | ops | what was compared: reread (with the provider), else the column whose objects must be held
   checked_at INTEGER NOT NULL, -- - | time | when
   compared   INTEGER NOT NULL, -- - | measure | things compared
   different  INTEGER NOT NULL  -- - | measure | things that differed

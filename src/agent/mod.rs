@@ -10,5 +10,6 @@ pub mod request;
 pub mod run;
 mod schema;
 pub mod upstream;
+pub mod verify;
 
 pub use self::schema::schema;

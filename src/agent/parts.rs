@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::{Value, json};
+
 use super::privacy;
 use crate::clock::Clock;
 use crate::config::{Config, Connection as Wanted, Provider as Kind};
@@ -16,7 +18,7 @@ use crate::problem::{self, Result};
 use crate::providers::{self, Of, Provider};
 use crate::store::{Account, Lock, Marks, Store, StoreHandle, Target, Upsert};
 use crate::stream::{Projection, Tokens};
-use crate::sync::{Caller, Connection, Keys, Line, Progress};
+use crate::sync::{Caller, Connection, Keys, Line, Progress, Terms};
 use crate::testpoint::planted;
 use crate::vault::{KeyFile, Origin, Secret, TokenKey, Vault};
 
@@ -154,6 +156,15 @@ impl Parts {
         Ok(connection)
     }
 
+    /// Requests a second, now and at most, of the connections that their provider slowed down.
+    pub fn paces(&self) -> Value {
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let paces =
+            ready.iter().map(|(name, (wanted, one))| (name, one.caller.per_second(), wanted.requests_per_second));
+        let lowered = paces.filter(|(_, now, most)| now < most);
+        lowered.map(|(name, now, most)| (name.clone(), json!({"now": now, "most": most}))).collect()
+    }
+
     /// Forgets a connection that was made ready (its key or its name changed).
     pub fn unready(&self, name: &str) {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
@@ -170,19 +181,28 @@ impl Parts {
         let transport = self.transport(wanted)?;
         let (clock, entropy) = (self.seams.clock.clone(), self.seams.entropy.clone());
         let base_url = wanted.base_url.to_string().trim_end_matches('/').to_owned();
-        let caller =
-            Caller::new(provider, base_url, (transport, keys), (clock.clone(), entropy), wanted.requests_per_second);
+        let caller = Caller::new(
+            provider,
+            base_url,
+            (transport, keys),
+            (clock.clone(), entropy.clone()),
+            wanted.requests_per_second,
+        );
         Ok(Connection {
             name: name.to_owned(),
             account: account.account,
+            live: account.livemode,
             provider,
             start: wanted.start_ms(),
             caller,
             store: self.store.clone(),
             clock,
+            entropy,
             lines: self.lines(wanted, provider, account)?,
+            terms: terms(wanted)?,
             progress: Arc::new(Progress::default()),
             spent: Mutex::default(),
+            left: Mutex::default(),
             reads: tokio::sync::Mutex::new((0, 0)),
             busy: tokio::sync::Mutex::new(()),
         })
@@ -197,6 +217,7 @@ impl Parts {
             let declaration = stream.declaration()?;
             let keys = &config.privacy.metadata_keys;
             let projection = Projection::new(&declaration, profile, tokens.clone(), provider.exponent, keys);
+            let projection = projection.telling_mode(provider.mode);
             let cell = |name: &str| {
                 let found = declaration.main().column(name).and_then(|column| projection.cell_of(column));
                 found.ok_or_else(|| problem::DECLARATION.with(format!("{}: no column {name}", stream.file)))
@@ -235,6 +256,13 @@ pub fn provider_of(wanted: &Wanted) -> Result<&'static Provider> {
         Kind::Checkoutcom(_) => "checkoutcom",
     };
     providers::find(name).ok_or_else(|| problem::NO_CONNECTION.with(name))
+}
+
+/// What the budget of a connection hangs on besides the store.
+pub fn terms(wanted: &Wanted) -> Result<Terms> {
+    let provider = provider_of(wanted)?;
+    let streams = provider.streams.iter().filter(|stream| reads(wanted, stream)).collect();
+    Ok(Terms { provider, streams, reads_per_month: wanted.reads_per_month, poll: wanted.poll })
 }
 
 /// Whether a connection reads a stream: all when it names none, and what tells of changes in any case.

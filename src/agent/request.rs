@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::parts::Parts;
-use super::{keys, upstream};
+use super::{keys, upstream, verify};
 use crate::problem::{self, Problem, Result};
 use crate::sync::{Connection, PassEnd, StreamEnd, StreamProgress, pass};
 use crate::vault::Secret;
@@ -22,6 +22,11 @@ pub enum Request {
     /// One pass to completion over these connections or `connection/stream`s; all when empty.
     Sync {
         /// What to read.
+        targets: Vec<String>,
+    },
+    /// A re-read of windows drawn by lot, over these connections or `connection/stream`s; all when empty.
+    Verify {
+        /// What to compare.
         targets: Vec<String>,
     },
     /// Look at the configuration file now.
@@ -37,6 +42,8 @@ pub enum Request {
         /// A key that may do more than read is meant.
         full_access: bool,
     },
+    /// Requests a second of the connections that the provider slowed down.
+    Paces,
     /// What is sealed.
     ListKeys,
     /// What a key may read.
@@ -87,11 +94,13 @@ pub type Tell<'a> = &'a (dyn Fn(Value) + Send + Sync);
 pub async fn perform(parts: &Parts, request: Request, tell: Tell<'_>) -> Result<Value> {
     match request {
         Request::Sync { targets } => sync(parts, &targets, tell).await,
+        Request::Verify { targets } => verify::verify(parts, &targets, tell).await,
         // Without an agent the file was read just now.
         Request::Reload => Ok(json!({"outcome": "same"})),
         Request::SetKey { connection, key, secret, full_access } => {
             keys::set(parts, &connection, &key, Secret::new(secret.into_bytes()), full_access).await
         }
+        Request::Paces => Ok(parts.paces()),
         Request::ListKeys => keys::list(parts).await,
         Request::TestKey { connection } => keys::test(parts, &connection).await,
         Request::RemoveKey { connection, key } => keys::remove(parts, &connection, &key).await,
@@ -157,26 +166,37 @@ async fn sync(parts: &Parts, targets: &[String], tell: Tell<'_>) -> Result<Value
             (wanted, end)
         });
     }
-    while !passes.is_empty() {
-        tokio::select! {
-            joined = passes.join_next() => match joined {
-                Some(Ok((wanted, end))) => report.push(connection_report(&wanted, end)),
-                Some(Err(_)) => report.push(json!({"problem": words(&problem::STORE_IO.with("a pass ended early"))})),
-                None => {}
-            },
-            () = parts.seams.clock.sleep(Duration::from_millis(250)) => {
-                tell(progress(&ready, parts.seams.clock.mono().saturating_sub(started)));
-            }
-        }
-    }
+    let ends = watched(parts, passes, &|elapsed| tell(progress(&ready, elapsed))).await?;
+    report.extend(ends.into_iter().map(|(wanted, end)| connection_report(&wanted, end)));
     let elapsed = parts.seams.clock.mono().saturating_sub(started);
-    tell(progress(&ready, elapsed));
     report.sort_by_key(|one| one["connection"].as_str().unwrap_or_default().to_owned());
     Ok(json!({"connections": report, "elapsed_ms": elapsed.as_millis() as u64}))
 }
 
+/// Waits for all tasks, and says now and then, and at the end, how long it has been.
+pub(super) async fn watched<T: 'static>(
+    parts: &Parts,
+    mut tasks: tokio::task::JoinSet<T>,
+    tell: &(dyn Fn(Duration) + Sync),
+) -> Result<Vec<T>> {
+    let (clock, mut ends) = (&parts.seams.clock, Vec::new());
+    let started = clock.mono();
+    while !tasks.is_empty() {
+        tokio::select! {
+            joined = tasks.join_next() => match joined {
+                Some(Ok(end)) => ends.push(end),
+                Some(Err(_)) => return Err(problem::STORE_IO.with("a pass ended early")),
+                None => {}
+            },
+            () = clock.sleep(Duration::from_millis(250)) => tell(clock.mono().saturating_sub(started)),
+        }
+    }
+    tell(clock.mono().saturating_sub(started));
+    Ok(ends)
+}
+
 /// Names to connections and streams; an unknown one is refused before anything is read.
-fn resolve(parts: &Parts, targets: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
+pub(super) fn resolve(parts: &Parts, targets: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
     let config = parts.config();
     if config.connections.is_empty() {
         return Err(problem::NO_CONNECTIONS.plain());
@@ -202,10 +222,10 @@ fn resolve(parts: &Parts, targets: &[String]) -> Result<BTreeMap<String, Vec<Str
 
 /// A connection that is to be read, and what it had done before: a pass that was under way counts from the request on.
 #[derive(Clone)]
-struct Wanted {
-    connection: Arc<Connection>,
-    streams: Vec<String>,
-    before: BTreeMap<String, StreamProgress>,
+pub(super) struct Wanted {
+    pub(super) connection: Arc<Connection>,
+    pub(super) streams: Vec<String>,
+    pub(super) before: BTreeMap<String, StreamProgress>,
 }
 
 fn connection_report(wanted: &Wanted, end: Result<PassEnd>) -> Value {
@@ -225,7 +245,7 @@ fn connection_report(wanted: &Wanted, end: Result<PassEnd>) -> Value {
     }
 }
 
-fn progress(ready: &[Wanted], elapsed: Duration) -> Value {
+pub(super) fn progress(ready: &[Wanted], elapsed: Duration) -> Value {
     let mut streams = BTreeMap::new();
     let (mut rows, mut left) = (0, Some(0));
     for Wanted { connection, before, .. } in ready {

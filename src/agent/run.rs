@@ -1,5 +1,8 @@
 //! The agent's life: parts opened, tasks started, configuration reloaded, everything stopped in order.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,7 +77,7 @@ pub async fn run(
     let server = tokio::spawn(server.serve(async move { stop_server.notified().await }));
     agent.put_into_force(None, &config).await?;
     let courier = tokio::spawn(deliver(parts.clone(), agent.new_rows.clone()));
-    let pulse = tokio::spawn(pulse(parts.clone(), voice.clone()));
+    let pulse = tokio::spawn(pulse(agent.clone()));
     voice.ready(&agent.summary());
     loop {
         tokio::select! {
@@ -269,11 +272,25 @@ fn start(parts: Arc<Parts>, name: String, new_rows: Arc<Notify>) -> Task {
     Task { nudge, stop, handle }
 }
 
-/// A round through scheduler and writer every few seconds: as long as it comes back, the agent is alive.
-async fn pulse(parts: Arc<Parts>, voice: Arc<dyn Voice>) {
+/// A round through scheduler and writer every few seconds: as long as it comes back, the agent is alive. It notes what stands
+/// in the way of the store itself; when not even that can be written, the service manager is told, and starts the agent again
+/// when the beats stay away for too long.
+async fn pulse(agent: Arc<Agent>) {
+    let (parts, mut closed) = (&agent.parts, false);
     loop {
-        if parts.store.run(|_| Ok(())).await.is_ok() {
-            voice.beat();
+        let now = parts.seams.clock.wall_ms();
+        match parts.store.run(move |store| store.note_trouble(now)).await {
+            Ok(()) => {
+                agent.voice.beat();
+                if closed {
+                    agent.voice.status(&agent.summary());
+                }
+                closed = false;
+            }
+            Err(problem) => {
+                agent.voice.status(&format!("the store cannot be written: {problem}"));
+                closed = true;
+            }
         }
         parts.seams.clock.sleep(Duration::from_secs(5)).await;
     }
@@ -293,8 +310,8 @@ async fn stop(mut task: Task) {
 }
 
 /// Pass after pass of one connection, at the interval that the configuration in force gives. While there is past to read,
-/// one pass follows the other: each begins with what is new.
-/// `nudge` begins the next pass at once, `stop` ends the loop with the page at hand, `new_rows` hears of each pass's end.
+/// one pass follows the other: each begins with what is new. `nudge` begins the next pass at once, `stop` ends the loop
+/// with the page at hand, `new_rows` hears of each pass's end.
 pub async fn keep(
     parts: Arc<Parts>,
     name: String,
@@ -338,7 +355,7 @@ async fn failed(parts: &Parts, name: &str, problem: Problem) {
     drop(noted.await);
 }
 
-/// True when there is past left to read.
+/// True when there is past left to read, and reads for it.
 async fn one_pass(parts: &Parts, name: &str, stop: &Arc<AtomicBool>, until: Duration) -> Result<bool> {
     let connection = parts.connection(name).await?;
     let end = pass(connection.clone(), None, stop.clone(), Some(until)).await?;
@@ -348,31 +365,13 @@ async fn one_pass(parts: &Parts, name: &str, stop: &Arc<AtomicBool>, until: Dura
     for (stream, problem) in end.streams.iter().filter_map(|s| s.problem.as_ref().map(|problem| (&s.stream, problem))) {
         tracing::warn!(connection = name, stream, code = problem.code(), "{problem}");
     }
-    Ok(end.more)
+    Ok(end.more && !end.held)
 }
 
-/// The time to the next pass: as configured, or planned so that polling stays within the reads of the month (a fifth of what
-/// Stripe grants: 500 reads a payment over 30 days, at least 10,000; never planned below 5,000).
+/// The time to the next pass, by the budget; the shortest where none can be made.
 async fn interval(parts: &Parts, name: &str) -> Duration {
-    const LEAST: Duration = Duration::from_secs(300);
-    let Ok(wanted) = parts.wanted(name) else { return LEAST };
-    if let Some(poll) = wanted.poll {
-        return poll;
-    }
-    let Ok(provider) = super::parts::provider_of(&wanted) else { return LEAST };
-    if provider.name != "stripe" {
-        return LEAST;
-    }
-    let (connection, since) = (name.to_owned(), parts.seams.clock.wall_ms() - 30 * 86_400_000);
-    let payments = parts.store.run(move |store| {
-        let account = store.account(&connection)?.map_or(0, |account| account.account);
-        let sql = format!("SELECT count(*) FROM stripe_charges WHERE account = {account} AND created_at >= {since}");
-        Ok(store.read(&sql)?.rows[0][0].int().unwrap_or(0))
-    });
-    let payments = u64::try_from(payments.await.unwrap_or(0)).unwrap_or(0);
-    let planned = wanted.reads_per_month.unwrap_or((payments * 500).max(10_000) / 5).max(5_000);
-    let streams = wanted.streams.as_ref().map_or(provider.streams.len(), Vec::len) as u64;
-    LEAST.max(Duration::from_secs(30 * 86_400 * streams / planned.max(1)))
+    let budget = async { parts.connection(name).await?.budget().await };
+    budget.await.map_or(Duration::from_secs(300), |budget| budget.interval)
 }
 
 /// Releases and sends whenever rows came or an hour passed.

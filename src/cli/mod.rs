@@ -3,6 +3,7 @@
 mod context;
 mod out;
 mod progress;
+mod reads;
 mod table;
 
 mod check;
@@ -21,6 +22,7 @@ mod schema;
 mod service;
 mod status;
 mod sync;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -85,6 +87,8 @@ enum Verb {
     Status(status::Args),
     /// Windows that were not walked whole, and why
     Gaps(gaps::Args),
+    /// Compare old windows, drawn by lot, with what the provider shows now
+    Verify(verify::Args),
     /// Ask the store, read-only
     Query(query::Args),
     /// The data dictionary: tables, columns, meanings, privacy classes
@@ -113,7 +117,13 @@ pub fn main() -> Exit {
     let context = Context::new(cli.global);
     let acts = matches!(
         cli.verb,
-        Verb::Init(_) | Verb::Key(_) | Verb::Connection(_) | Verb::Run(_) | Verb::Sync(_) | Verb::Egress(_)
+        Verb::Init(_)
+            | Verb::Key(_)
+            | Verb::Connection(_)
+            | Verb::Run(_)
+            | Verb::Sync(_)
+            | Verb::Verify(_)
+            | Verb::Egress(_)
     );
     if acts {
         crate::service::harden::close_to_others();
@@ -134,6 +144,7 @@ pub fn main() -> Exit {
         Verb::Sync(args) => sync::run(&context, args),
         Verb::Status(args) => status::run(&context, args),
         Verb::Gaps(args) => gaps::run(&context, args),
+        Verb::Verify(args) => verify::run(&context, args),
         Verb::Query(args) => query::run(&context, args),
         Verb::Schema(args) => schema::run(&context, args),
         Verb::Egress(args) => egress::run(&context, args),

@@ -7,9 +7,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::context::block_on;
+use super::reads::{self, Reads};
 use super::{Context, table};
 use crate::agent::control::Client;
-use crate::agent::parts::{provider_of, reads};
+use crate::agent::parts::{provider_of, reads as reads_stream};
+use crate::agent::request::Request;
+use crate::agent::verify::{sample, sampled};
 use crate::config::{self, Config};
 use crate::problem::{self, Exit, Problem, Result};
 use crate::store::Reader;
@@ -54,8 +57,9 @@ struct Facts {
     problems: Vec<Value>,
     generation: Value,
     refused: Option<Problem>,
-    /// By connection: requests of the last 30 days.
-    reads: Value,
+    reads: Vec<Reads>,
+    /// By connection: what re-reads of the last 30 days found.
+    checks: Vec<Value>,
     /// Batches that wait to be sent, and that are held.
     outbox: Option<(i64, i64)>,
     store_bytes: u64,
@@ -64,7 +68,7 @@ struct Facts {
 
 fn gather(context: &Context) -> Result<Facts> {
     let paths = context.paths()?;
-    let running = block_on(async { Ok(Client::connect(&paths.socket()).await.ok().flatten().is_some()) })?;
+    let paces = block_on(async { Ok(paces(&paths.socket()).await) })?;
     let file = context.config();
     // Beside a broken file the last good configuration is what is in force.
     let (config, refused) = match file {
@@ -75,12 +79,10 @@ fn gather(context: &Context) -> Result<Facts> {
     let streams = config.as_ref().map(|config| all(&reader, config)).transpose()?.unwrap_or_default();
     let sql = "SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1";
     let generation = table::objects(&reader.table(sql)?).get(0).cloned().unwrap_or_default();
-    let since = context.clock.wall_ms() - 30 * 86_400_000;
-    let sql = format!(
-        "SELECT a.connection, sum(r.requests) AS reads FROM runs r JOIN accounts a USING (account)
-         WHERE r.started_at >= {since} AND a.connection IS NOT NULL GROUP BY 1 ORDER BY 1"
-    );
-    let reads = table::objects(&reader.table(&sql)?);
+    let said = paces.clone().unwrap_or_default();
+    let reads =
+        config.as_ref().map(|config| reads::all(context, &reader, config, &said)).transpose()?.unwrap_or_default();
+    let checks = config.as_ref().map(|config| checks(&reader, config)).transpose()?.unwrap_or_default();
     let store = paths.store(config.as_ref().and_then(|config| config.store.path.as_deref()));
     let size = |suffix: &str| {
         let mut path = store.clone().into_os_string();
@@ -88,16 +90,24 @@ fn gather(context: &Context) -> Result<Facts> {
         std::fs::metadata(path).map_or(0, |meta| meta.len())
     };
     Ok(Facts {
-        running,
+        running: paces.is_some(),
         streams,
         problems: problems(&reader)?,
         generation,
         refused,
         reads,
+        checks,
         outbox: super::egress::outbox(context, &reader)?.map(|outbox| outbox.waiting()).transpose()?,
         store_bytes: size(""),
         wal_bytes: size("-wal"),
     })
+}
+
+/// What a running agent says of its requests a second; nothing of it where it refuses to say. `None`: none runs.
+async fn paces(socket: &std::path::Path) -> Option<Value> {
+    let mut agent = Client::connect(socket).await.ok().flatten()?;
+    let request = serde_json::to_value(Request::Paces).unwrap_or_default();
+    Some(agent.ask(&request, |_| ()).await.unwrap_or_default())
 }
 
 fn once(context: &Context) -> Result<Exit> {
@@ -110,7 +120,8 @@ fn once(context: &Context) -> Result<Exit> {
             "problems": facts.problems,
             "configuration": facts.generation,
             "configuration_problem": facts.refused.as_ref().map(crate::agent::request::words),
-            "reads_30_days": facts.reads,
+            "reads_30_days": facts.reads.iter().map(Reads::fact).collect::<Vec<_>>(),
+            "checks_30_days": facts.checks,
             "outbox": facts.outbox.map(|(waiting, held)| json!({"waiting": waiting, "held": held})),
             "store_bytes": facts.store_bytes, "wal_bytes": facts.wal_bytes,
         }),
@@ -134,8 +145,13 @@ fn print(context: &Context, facts: &Facts) {
         say(format!("configuration file: {problem}"));
         say("  the last good one stays in force".to_owned());
     }
-    for one in facts.reads.as_array().into_iter().flatten() {
-        say(format!("reads of the last 30 days: {} {}", one["connection"].as_str().unwrap_or_default(), one["reads"]));
+    facts.reads.iter().flat_map(Reads::words).for_each(say);
+    for one in facts.checks.iter().filter(|one| one["compared"] != 0) {
+        let (name, rate) = (one["connection"].as_str().unwrap_or_default(), super::verify::rate(one));
+        say(format!(
+            "compared again in 30 days: {name} {} rows, {} of them different; lost or wrong: {rate}",
+            one["compared"], one["different"]
+        ));
     }
     if let Some((waiting, held)) = facts.outbox {
         say(format!("outbox: {waiting} waiting, {held} held"));
@@ -190,7 +206,7 @@ pub(super) fn all(reader: &Reader, config: &Config) -> Result<Vec<One>> {
         let account = accounts.iter().find(|account| account.connection.as_ref() == Some(connection));
         let account = account.map_or(0, |account| account.account);
         let provider = provider_of(wanted)?;
-        for stream in provider.streams.iter().filter(|stream| reads(wanted, stream)) {
+        for stream in provider.streams.iter().filter(|stream| reads_stream(wanted, stream)) {
             let table = provider.table(stream);
             let number = |sql: String| Ok::<_, problem::Problem>(reader.table(&sql)?.rows[0][0].int().unwrap_or(0));
             let rows = number(format!("SELECT count(*) FROM {table} WHERE account = {account}"))?;
@@ -199,6 +215,19 @@ pub(super) fn all(reader: &Reader, config: &Config) -> Result<Vec<One>> {
             let known = known(reader, account, provider, stream, wanted.start_ms())?;
             all.push(One { connection: connection.clone(), stream: stream.name.to_owned(), rows, rejected, known });
         }
+    }
+    Ok(all)
+}
+
+/// What the re-reads of each connection found.
+fn checks(reader: &Reader, config: &Config) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    for account in reader.accounts()? {
+        let Some(name) = &account.connection else { continue };
+        let Some(wanted) = config.connections.get(name) else { continue };
+        let mut one = sample(sampled(reader, account.account, wanted)?);
+        one["connection"] = name.as_str().into();
+        all.push(one);
     }
     Ok(all)
 }

@@ -16,9 +16,11 @@ super::entries! {
     STORE_READ_ONLY = "store.read_only", Error, Closed, "The store cannot be written",
         "Check the owner and the rights of the data directory; the agent must own it.";
     STORE_IO = "store.io", Error, Closed, "The disk refused to read or write",
-        "Check the disk and the system log. The store was not changed further; it recovers when it is opened again.";
+        "Check the disk and the system log. Nothing more is written until the store was opened again and checked, which the agent does by itself.";
     STORE_BUSY = "store.busy", Warning, Problem, "The store is held by another program",
         "A program has the file open for writing, or a reader holds it for very long. Close it, or work on a snapshot.";
+    STORE_LOG = "store.log", Warning, Problem, "The store's log cannot be emptied, because a reader holds on to it",
+        "A program keeps a query or a transaction open on the store, and the log grows as long as it does. End it, or let it work on a copy; the log then shrinks by itself.";
     STORE_SQLITE = "store.sqlite", Error, Problem, "SQLite refused a statement",
         "This is a fault of the program, not of your data. Please report it with the code named here.";
     STORE_NETWORK = "store.network_folder", Error, Closed, "The data directory lies on a network file system",

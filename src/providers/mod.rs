@@ -18,6 +18,8 @@ pub struct Provider {
     pub streams: &'static [Stream],
     /// What records of one stream say of another's.
     pub marks: &'static [Mark],
+    /// What must be held because a record that is held names it.
+    pub links: &'static [Link],
     /// Sent with every request.
     pub headers: &'static [(&'static str, &'static str)],
     /// The request for a position in a stream.
@@ -27,13 +29,31 @@ pub struct Provider {
     /// The request for one object by its id.
     pub one: fn(&Stream, &str) -> Ask,
     /// The request that finds one object in a list, for keys that may not read it by its id; made at this second, if known.
-    pub find: Option<fn(&Stream, &str, Option<i64>) -> Ask>,
+    pub find: Option<Find>,
+    /// How many reads it grants, where it grants a number.
+    pub grant: Option<Grant>,
     /// Whether a refusal with this error code says that the object no longer exists.
     pub gone: fn(&str) -> bool,
+    /// The field of a record that tells whether it is live, of records that tell it.
+    pub mode: Option<&'static str>,
     /// Decimals of a lower-case currency at this provider; `None` for a code that is none.
     pub exponent: fn(&str) -> Option<u8>,
     /// What a key tells by its form, or why it is refused.
     pub key: fn(&[u8]) -> Result<KeyForm>,
+}
+
+/// A request that finds an object of a stream, by its id and the second when it was made, if known.
+pub type Find = fn(&Stream, &str, Option<i64>) -> Ask;
+
+/// How many reads a provider grants an account over 30 days, whoever sends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The stream whose records are the payments.
+    pub payments: &'static str,
+    /// Reads for each payment.
+    pub per_payment: u64,
+    /// Reads in any case.
+    pub least: u64,
 }
 
 /// One kind of record.
@@ -109,6 +129,19 @@ pub enum Of {
     Stream(&'static str),
     /// The one whose [`Stream::object`] stands in this column.
     Named(&'static str),
+}
+
+/// Records of one stream name objects of another: those that must have been listed are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The stream whose records name them.
+    pub stream: &'static str,
+    /// The column with the other object's id.
+    pub id: &'static str,
+    /// The stream that they are of.
+    pub of: &'static str,
+    /// Which records `t` name one that was made in the time `?2` to `?3`: a condition. Ids alone do not tell.
+    pub expected: &'static str,
 }
 
 /// An event feed is read again from the beginning when it was not heard for longer than this: a day less than is kept.

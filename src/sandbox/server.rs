@@ -184,18 +184,10 @@ pub(super) fn answer_with(call: &Call, fault: Option<&FaultKind>, state: &State)
             };
         }
         Some(FaultKind::Empty) => {
-            let body: &str = match call.face {
-                FaceName::Stripe => "{\"object\": \"list\", \"data\": [], \"has_more\": false, \"url\": \"/v1\"}\n",
-                FaceName::CheckoutCom => r#"{"limit":250,"skip":0,"total_count":0,"data":[]}"#,
-            };
-            return Answer { status: 200, body: body.into() };
+            return nothing(call, false);
         }
         Some(FaultKind::Hollow) => {
-            let body: &str = match call.face {
-                FaceName::Stripe => "{\"object\": \"list\", \"data\": [], \"has_more\": true, \"url\": \"/v1\"}\n",
-                FaceName::CheckoutCom => r#"{"limit":250,"skip":0,"total_count":250,"data":[]}"#,
-            };
-            return Answer { status: 200, body: body.into() };
+            return nothing(call, true);
         }
         Some(FaultKind::Repeat) => query.forget(&["starting_after", "ending_before", "skip"]),
         _ => {}
@@ -212,6 +204,19 @@ pub(super) fn answer_with(call: &Call, fault: Option<&FaultKind>, state: &State)
             face.answer(method, &call.path, &query, &call.body)
         }
     }
+}
+
+/// A page without records, which says that there are `more` or that there are none.
+fn nothing(call: &Call, more: bool) -> Answer {
+    let body = match call.face {
+        FaceName::Stripe => {
+            serde_json::json!({"object": "list", "data": [], "has_more": more, "url": call.path})
+        }
+        FaceName::CheckoutCom => {
+            serde_json::json!({"limit": 250, "skip": 0, "total_count": if more { 250 } else { 0 }, "data": []})
+        }
+    };
+    Answer { status: 200, body: body.to_string().into_bytes() }
 }
 
 /// A failure in the provider's own words.

@@ -2,10 +2,11 @@
 //! that was sent after the mark is in. Also what is done from time to time, tombstones, and the rows that a feed lets go.
 //! When to read, and how, is decided in `sync`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, params};
 
+use super::checks::BY_CHECK;
 use super::commit::{Bound, Commit, Upsert};
 use super::fault::Doing;
 use super::open::Store;
@@ -24,6 +25,15 @@ pub struct Change {
     pub changed_at: i64,
     /// What marked it.
     pub reason: String,
+}
+
+/// What was spent, and what reads are granted for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// Payments made since then.
+    pub payments: u64,
+    /// Midnight, purpose, requests; oldest first.
+    pub reads: Vec<(i64, String, u64)>,
 }
 
 /// What the records of a stream say of other objects: cells of its main table.
@@ -102,20 +112,23 @@ impl Store {
     }
 
     /// Lets go of the marks whose object was read after them, and returns those that stand, oldest objects first. `clock` is
-    /// the column of the time when an object was made.
+    /// the column of the time when an object was made. The mark of a check stands until it is judged, and asks for one read.
     pub fn settle_changes(&mut self, account: i64, table: &str, clock: &str) -> Result<Vec<Change>> {
         let doing = "settling what changed";
         let read = format!("SELECT read_seq FROM {table} t WHERE t.account = ?1 AND t.id = changes.id");
         let after = if planted("marks_settled_unread") { "0" } else { "marked_seq" };
-        let sql = format!("DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND {after} < ({read})");
-        self.connection.prepare_cached(&sql).and_then(|mut s| s.execute(params![account, table])).doing(doing)?;
+        let sql =
+            format!("DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND reason <> ?3 AND {after} < ({read})");
+        let row = params![account, table, BY_CHECK];
+        self.connection.prepare_cached(&sql).and_then(|mut s| s.execute(row)).doing(doing)?;
         let sql = format!(
             "SELECT c.id, t.{clock}, c.changed_at, c.reason FROM changes c
              LEFT JOIN {table} t ON t.account = c.account AND t.id = c.id
-             WHERE c.account = ?1 AND c.stream = ?2 ORDER BY t.{clock}, c.id"
+             WHERE c.account = ?1 AND c.stream = ?2 AND NOT (c.reason = ?3 AND c.marked_seq < coalesce(t.read_seq, 0))
+             ORDER BY t.{clock}, c.id"
         );
         let mut statement = self.connection.prepare_cached(&sql).doing(doing)?;
-        let changes = statement.query_map(params![account, table], |row| {
+        let changes = statement.query_map(row, |row| {
             Ok(Change { id: row.get(0)?, made_at: row.get(1)?, changed_at: row.get(2)?, reason: row.get(3)? })
         });
         changes.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
@@ -143,8 +156,10 @@ impl Store {
 
     /// Lets go of one mark, because a read sent as `read_seq` answered all that can be answered about the object.
     pub fn forget_change(&mut self, account: i64, table: &str, id: &str, read_seq: i64) -> Result<()> {
-        let sql = "DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND id = ?3 AND marked_seq < ?4";
-        self.connection.execute(sql, params![account, table, id, read_seq]).doing("settling what changed").map(|_| ())
+        let sql = "DELETE FROM changes
+            WHERE account = ?1 AND stream = ?2 AND id = ?3 AND marked_seq < ?4 AND reason <> ?5";
+        let row = params![account, table, id, read_seq, BY_CHECK];
+        self.connection.execute(sql, row).doing("settling what changed").map(|_| ())
     }
 
     /// The provider says that an object is gone: its row stays, with the moment, unless a later read showed it.
@@ -190,6 +205,20 @@ impl Store {
         self.connection.execute(sql, params![account, stream, kind, at]).doing("noting a round").map(|_| ())
     }
 
+    /// The tables of an account on whose rows marks stand.
+    pub fn marked(&self, account: i64) -> Result<BTreeSet<String>> {
+        let doing = "reading what changed";
+        let sql = "SELECT DISTINCT stream FROM changes WHERE account = ?1";
+        let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
+        let tables = statement.query_map(params![account], |row| row.get(0)).doing(doing)?;
+        tables.collect::<rusqlite::Result<_>>().doing(doing)
+    }
+
+    /// What was spent since a moment; `payments` names the table of payments and the column of their time.
+    pub fn spending(&self, account: i64, since: i64, payments: Option<(&str, &str)>) -> Result<Spending> {
+        spending(&self.connection, account, since, payments)
+    }
+
     /// Adds to the reads of a day.
     pub fn count_reads(&mut self, account: i64, day_at: i64, purpose: &str, reads: u64) -> Result<()> {
         let sql = "INSERT INTO reads (account, day_at, purpose, reads) VALUES (?1, ?2, ?3, ?4)
@@ -203,6 +232,25 @@ pub(super) fn round(connection: &rusqlite::Connection, account: i64, stream: &st
     let sql = "SELECT at FROM rounds WHERE account = ?1 AND stream = ?2 AND kind = ?3";
     let found = connection.query_row(sql, params![account, stream, kind], |row| row.get(0)).optional();
     found.doing("reading a round")
+}
+
+/// Requests of an account since a moment, and payments: the rows of a table by the column of their time.
+pub(super) fn spending(
+    connection: &rusqlite::Connection,
+    account: i64,
+    since: i64,
+    payments: Option<(&str, &str)>,
+) -> Result<Spending> {
+    let doing = "reading what was spent";
+    let sql = "SELECT day_at, purpose, reads FROM reads WHERE account = ?1 AND day_at > ?2 ORDER BY day_at, purpose";
+    let mut statement = connection.prepare_cached(sql).doing(doing)?;
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    let reads = statement.query_map(params![account, since], |row| Ok((row.get(0)?, row.get(1)?, count(row.get(2)?))));
+    let reads = reads.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)?;
+    let Some((table, column)) = payments else { return Ok(Spending { payments: 0, reads }) };
+    let sql = format!("SELECT count(*) FROM {table} WHERE account = ?1 AND {column} > ?2");
+    let payments = connection.query_row(&sql, params![account, since], |row| row.get(0)).doing(doing)?;
+    Ok(Spending { payments: count(payments), reads })
 }
 
 /// Since when what we hold of a stream may be old: the earliest change that is marked and not read yet.

@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rusqlite::CachedStatement;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -29,16 +28,16 @@ pub struct Upsert {
     pub marks: Option<Marks>,
     /// The cell of the main table's id.
     pub(super) id: Option<usize>,
-    tables: Vec<Target>,
+    pub(super) tables: Vec<Target>,
 }
 
 #[derive(Debug)]
-struct Target {
-    name: String,
+pub(super) struct Target {
+    pub(super) name: String,
     /// The column behind each cell.
-    columns: Vec<String>,
+    pub(super) columns: Vec<String>,
     /// Key columns other than the account.
-    key: Vec<String>,
+    pub(super) key: Vec<String>,
     /// Children keyed by their parent and their position: the cell of the parent's id in the parent's rows.
     parent_id: Option<usize>,
 }
@@ -238,20 +237,6 @@ impl Store {
         self.next_read += count;
         Ok(first)
     }
-
-    /// Brings the log into the main file; `whole` also empties it, when no reader is in the way.
-    pub fn checkpoint(&self, whole: bool) -> Result<()> {
-        let sql = if whole { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i32>(0)?, row.get::<_, i32>(1)?, row.get::<_, i32>(2)?));
-        let doing = "checkpointing";
-        // A reader in the way is a row that says busy, not an error; a short wait is enough, the next commit tries again.
-        self.connection.busy_timeout(std::time::Duration::from_millis(100)).doing(doing)?;
-        let result = self.connection.query_row(sql, [], read).doing(doing);
-        self.connection.busy_timeout(std::time::Duration::from_secs(5)).doing(doing)?;
-        let (_busy, in_log, moved) = result?;
-        self.wal_pages.store((in_log - moved).max(0), Ordering::Relaxed);
-        Ok(())
-    }
 }
 
 /// The parameters of [`upsert_sql`]'s statement.
@@ -265,7 +250,7 @@ fn bind_row(statement: &mut CachedStatement<'_>, commit: &Commit, cells: &[Cell]
 }
 
 /// Which columns a row has, a bit each.
-fn presence(cells: &[Cell]) -> u128 {
+pub(super) fn presence(cells: &[Cell]) -> u128 {
     cells.iter().enumerate().fold(0, |bits, (at, cell)| if *cell == Cell::Absent { bits } else { bits | 1 << at })
 }
 

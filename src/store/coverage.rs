@@ -200,6 +200,23 @@ impl Store {
         Ok(())
     }
 
+    /// Cuts a span out of what was walked whole, so that it is walked again; what was walked before and after it stays.
+    pub(super) fn reopen(&mut self, account: i64, stream: &str, (from, to): (i64, i64)) -> Result<()> {
+        let doing = "opening a window again";
+        let touched = "account = ?1 AND stream = ?2 AND state = 'complete' AND from_at < ?4 AND to_at > ?3";
+        let row = params![account, stream, from, to];
+        for (begin, end, outside) in [("from_at", "?3", "from_at < ?3"), ("?4", "to_at", "to_at > ?4")] {
+            let sql = format!(
+                "INSERT INTO coverage (account, stream, clock, from_at, to_at, method, state, pages, rows, rejected, provider_at,
+                     read_at, declaration)
+                 SELECT account, stream, clock, {begin}, {end}, method, state, pages, rows * ({end} - {begin}) / (to_at - from_at),
+                     rejected, provider_at, read_at, declaration FROM coverage WHERE {touched} AND {outside}"
+            );
+            self.connection.execute(&sql, row).doing(doing)?;
+        }
+        self.connection.execute(&format!("DELETE FROM coverage WHERE {touched}"), row).doing(doing).map(|_| ())
+    }
+
     /// Forgets all coverage: everything is read again. The rows stay.
     pub fn forget_coverage(&mut self) -> Result<()> {
         self.connection.execute("DELETE FROM coverage", []).doing("opening all windows again").map(|_| ())

@@ -3,16 +3,21 @@
 
 mod accounts;
 mod changes;
+mod checks;
 mod commit;
 mod coverage;
 mod fault;
 mod handle;
+mod header;
+mod log;
 mod open;
 mod query;
 mod records;
+mod writer;
 
 pub use accounts::Account;
-pub use changes::{Change, Marks, Target};
+pub use changes::{Change, Marks, Spending, Target};
+pub use checks::{Checked, Found, REREAD};
 pub use commit::{Commit, Committed, Upsert};
 pub use coverage::{Step, Window, WindowState};
 pub use fault::from_sqlite;

@@ -2,23 +2,21 @@
 //! It never deletes and never repairs.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Doing;
+use super::header::{APPLICATION_ID, Held, judge_header, judge_version};
+use super::log::{LIMITS, Limits, Log, bring_in};
 use crate::entropy::Entropy;
-use crate::problem::{self, Result};
+use crate::problem::{self, Problem, Result};
 use crate::stream::Declaration;
-
-/// "CFst": marks a file as a Counterfoil store.
-const APPLICATION_ID: i32 = 0x4346_7374;
 
 /// What each version added: the first is the whole schema of its day, every later one a script that runs once.
 /// A script is never edited once released.
-const MIGRATIONS: &[&str] = &["", V2];
+pub(super) const MIGRATIONS: &[&str] = &["", V2];
 
 /// What changed, what is done from time to time, and the reads: the feed of events is followed.
 const V2: &str = "
@@ -61,18 +59,30 @@ pub struct Schema {
     pub views: Vec<View>,
 }
 
+/// Where a store lies and how it is kept, to open it again.
+#[derive(Clone)]
+pub(super) struct Place {
+    path: PathBuf,
+    vfs: Option<String>,
+    /// Its own name, once it was opened.
+    uuid: String,
+    pub(super) limits: Limits,
+}
+
 /// The one writer of a store.
 pub struct Store {
     pub(super) connection: Connection,
-    pub(super) path: PathBuf,
+    pub(super) place: Place,
     /// Statements by table and by which columns a row has.
     pub(super) statements: std::collections::HashMap<(String, u128), String>,
     pub(super) next_read: i64,
     pub(super) reserved_reads: i64,
     /// Why SQLite ended the running transaction before its commit.
-    pub(super) ended: Option<crate::problem::Problem>,
-    /// Pages in the write-ahead log after the last commit.
-    pub(super) wal_pages: std::sync::Arc<std::sync::atomic::AtomicI32>,
+    pub(super) ended: Option<Problem>,
+    /// What is known of the write-ahead log.
+    pub(super) log: Log,
+    /// After the connection, so that it goes last.
+    _held: Held,
 }
 
 /// The lock of a data directory: one writer at a time, held as long as this lives.
@@ -97,53 +107,39 @@ impl Store {
     pub fn open(path: &Path, schema: &Schema, vfs: Option<&str>, entropy: &dyn Entropy) -> Result<Self> {
         schema.streams.iter().try_for_each(super::commit::check_width)?;
         local_disk(path)?;
-        judge_header(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        #[allow(clippy::disallowed_methods)] // this is the room's door
-        let mut connection = match vfs {
-            None => Connection::open_with_flags(path, flags),
-            Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
-        }
-        .doing("opening the store")?;
-        let doing = "preparing the store";
-        connection.busy_timeout(std::time::Duration::from_secs(5)).doing(doing)?;
-        // Keeps `-wal` and `-shm` when this connection ends: without them a reader that may not write the folder cannot open
-        // the file. What an orderly stop brings into the main file is brought there by `close`.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).doing(doing)?;
+        let held = judge_header(path)?;
+        let place = Place { path: path.to_owned(), vfs: vfs.map(str::to_owned), uuid: String::new(), limits: LIMITS };
+        let mut connection = place.connect(OpenFlags::SQLITE_OPEN_CREATE)?;
         // No pages: there was no file, or an empty one, or one whose creation was cut short and has just been taken back.
-        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).doing(doing)?;
-        if pages == 0 {
+        let pages = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0));
+        if pages.doing("preparing the store")? == 0 {
             create(&mut connection, schema, entropy)?;
         }
-        judge_version(&connection)?;
-        pragmas(&connection)?;
-        check_after_unclean_stop(&connection, path)?;
-        connection.set_prepared_statement_cache_capacity(128);
+        guard(&connection, path)?;
         upgrade(&mut connection)?;
         views(&mut connection, schema)?;
-        let wal_pages = std::sync::Arc::new(std::sync::atomic::AtomicI32::new(0));
-        let in_log = wal_pages.clone();
-        let count = move |_: &mut rusqlite::hooks::Wal, pages| {
-            in_log.store(pages, std::sync::atomic::Ordering::Relaxed);
-            Ok(())
-        };
-        connection.wal_hook(Some(count)).doing(doing)?;
-        let store = Self {
-            connection,
-            path: path.to_owned(),
-            statements: std::collections::HashMap::new(),
-            next_read: 0,
-            reserved_reads: 0,
-            ended: None,
-            wal_pages,
-        };
+        Self::over(connection, held.unwrap_or_else(|| Held::of(path)), place)
+    }
+
+    /// The writer over a connection that is set up.
+    fn over(mut connection: Connection, held: Held, place: Place) -> Result<Self> {
+        connection.set_prepared_statement_cache_capacity(128);
+        let log = Log::watch(&mut connection)?;
+        let statements = std::collections::HashMap::new();
+        let mut store =
+            Self { connection, place, statements, next_read: 0, reserved_reads: 0, ended: None, log, _held: held };
+        let uuid = store.uuid()?;
+        if !store.place.uuid.is_empty() && store.place.uuid != uuid {
+            return Err(problem::STORE_FOREIGN.with("another store lies where it was"));
+        }
+        store.place.uuid = uuid;
         store.set_state("in_use", "1")?;
         Ok(store)
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.place.path
     }
 
     /// The store's own name, which `egress.db` is bound to.
@@ -168,39 +164,58 @@ impl Store {
     /// Closes in order: everything is brought into the main file, and the next start needs no check.
     pub fn close(self) -> Result<()> {
         self.set_state("in_use", "0")?;
-        self.checkpoint(true)?;
+        if let Err(problem) = self.checkpoint(true) {
+            // Not in order after all: the next start is to check. That this fails too is nothing more to tell.
+            drop(self.set_state("in_use", "1"));
+            return Err(problem);
+        }
         self.connection.close().map_err(|(_, error)| super::from_sqlite(&error, "closing the store"))
     }
 }
 
-/// Looks at the first bytes before SQLite does: a file that is not ours, or newer, is refused untouched.
-/// True when there is something.
-pub(super) fn judge_header(path: &Path) -> Result<bool> {
-    let mut head = [0u8; 100];
-    let read = match File::open(path) {
-        Ok(mut file) => {
-            let mut read = 0;
-            while read < head.len() {
-                match file.read(&mut head[read..]) {
-                    Ok(0) => break,
-                    Ok(n) => read += n,
-                    Err(error) => return Err(problem::STORE_IO.with(format!("{} ({})", path.display(), error.kind()))),
-                }
-            }
-            read
+impl Place {
+    fn connect(&self, create: OpenFlags) -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
+        #[allow(clippy::disallowed_methods)] // this is the room's door
+        let connection = match &self.vfs {
+            None => Connection::open_with_flags(&self.path, flags),
+            Some(vfs) => Connection::open_with_flags_and_vfs(&self.path, flags, vfs.as_str()),
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(problem::STORE_READ_ONLY.with(format!("{} ({})", path.display(), error.kind()))),
-    };
-    if read == 0 {
-        return Ok(false);
+        .doing("opening the store")?;
+        let doing = "preparing the store";
+        connection.busy_timeout(std::time::Duration::from_secs(5)).doing(doing)?;
+        // Keeps `-wal` and `-shm` when this connection ends: without them a reader that may not write the folder cannot open
+        // the file. What an orderly stop brings into the main file is brought there by `close`.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).doing(doing)?;
+        // Until the log is switched on a removed rollback journal must be flushed away too: one that came back after a power
+        // cut would take the creation back, and with it whatever came after.
+        connection.pragma_update(None, "synchronous", "EXTRA").doing(doing)?;
+        Ok(connection)
     }
-    let number = |at: usize| i32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    if read < head.len() || &head[..16] != b"SQLite format 3\0" || number(68) != APPLICATION_ID {
-        return Err(problem::STORE_FOREIGN.with(path.display()));
+
+    /// Opens the store again after the disk failed under it. What a failed flush left in the log is whole in the system's
+    /// memory and maybe nowhere else, and no later flush makes up for it: so everything in the log is written to the main file
+    /// and the log begun anew, before a commit could come to lie behind it. While a reader is in the way of that the store
+    /// stays closed.
+    pub(super) fn open_again(&self) -> Result<Store> {
+        if !self.path.exists() {
+            return Err(problem::STORE_MISSING.with(self.path.display()));
+        }
+        let held = Held::of(&self.path);
+        let connection = self.connect(OpenFlags::empty())?;
+        guard(&connection, &self.path)?;
+        if !bring_in(&connection, true)?.emptied() {
+            return Err(problem::STORE_BUSY.with("a reader is in the way of its recovery"));
+        }
+        Store::over(connection, held, self.clone())
     }
-    judge_number(number(60))?;
-    Ok(true)
+}
+
+/// Judges what is there and sets the connection up.
+fn guard(connection: &Connection, path: &Path) -> Result<()> {
+    judge_version(connection)?;
+    pragmas(connection)?;
+    check_after_unclean_stop(connection, path)
 }
 
 /// Refuses file systems over a network: the log's shared memory does not work there, and rows would be lost.
@@ -219,24 +234,6 @@ fn local_disk(_: &Path) -> Result<()> {
     Ok(())
 }
 
-fn judge_number(version: i32) -> Result<()> {
-    let ours = MIGRATIONS.len();
-    if usize::try_from(version).is_ok_and(|version| (1..=ours).contains(&version)) {
-        return Ok(());
-    }
-    let refusal = if version > 0 { &problem::STORE_NEWER } else { &problem::STORE_DAMAGED };
-    Err(refusal.with(format!("its version is {version}, this program knows versions up to {ours}")))
-}
-
-/// The same judgement with the write-ahead log taken into account.
-pub(super) fn judge_version(connection: &Connection) -> Result<()> {
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    if pragma("application_id").doing("reading the store's mark")? != APPLICATION_ID {
-        return Err(problem::STORE_FOREIGN.plain());
-    }
-    judge_number(pragma("user_version").doing("reading the store's version")?)
-}
-
 /// A store that was not closed in order is checked before anything is written. (On 1 GB: about a second warm, 20 s cold.)
 fn check_after_unclean_stop(connection: &Connection, path: &Path) -> Result<()> {
     let doing = "checking the store";
@@ -245,14 +242,30 @@ fn check_after_unclean_stop(connection: &Connection, path: &Path) -> Result<()> 
         return Ok(());
     }
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).doing(doing)?;
-    if verdict == "ok" { Ok(()) } else { Err(problem::STORE_DAMAGED.with(path.display())) }
+    if verdict != "ok" {
+        return Err(damage(&verdict, path));
+    }
+    // The stop may have come after a failed flush (see `open_again`): the log begins anew, unless a reader is in the way.
+    bring_in(connection, true).map(|_| ())
+}
+
+/// A page that cannot be read stands among the damages: that is the disk's fault, and may pass.
+fn damage(verdict: &str, path: &Path) -> Problem {
+    let code = verdict.rsplit_once("error code=").and_then(|(_, code)| code.trim().parse::<i32>().ok());
+    let unread = code.is_some_and(|code| code & 0xff == rusqlite::ffi::SQLITE_IOERR);
+    if unread || verdict.contains("failed to get page") {
+        problem::STORE_IO.with("checking the store: a page cannot be read")
+    } else {
+        problem::STORE_DAMAGED.with(path.display())
+    }
 }
 
 fn pragmas(connection: &Connection) -> Result<()> {
     let doing = "setting up the store";
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).doing(doing)?;
-    if mode != "wal" {
+    // Every row is asked for: the first says the mode, but only behind the last one is the change committed, or fails to be.
+    let mut switch = connection.prepare("PRAGMA journal_mode = wal").doing(doing)?;
+    let modes = switch.query_map([], |row| row.get(0)).doing(doing)?.collect::<rusqlite::Result<Vec<String>>>();
+    if modes.doing(doing)? != ["wal"] {
         return Err(problem::STORE_NETWORK.plain());
     }
     for (name, value) in [

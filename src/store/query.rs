@@ -10,13 +10,16 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::{Doing, from_sqlite};
-use super::open::{Store, judge_header, judge_version};
+use super::header::{Held, judge_header, judge_version};
+use super::open::Store;
 use crate::clock::Clock;
 use crate::problem::{self, Result};
 
 /// A read-only connection.
 pub struct Reader {
     connection: Connection,
+    /// After the connection, so that it goes last.
+    _held: Held,
 }
 
 /// One value of a result.
@@ -48,9 +51,7 @@ pub struct Table {
 impl Reader {
     /// Opens a store read-only. It works beside a running agent and after it stopped.
     pub fn open(path: &Path) -> Result<Self> {
-        if !judge_header(path)? {
-            return Err(problem::STORE_MISSING.with(path.display()));
-        }
+        let held = judge_header(path)?.ok_or_else(|| problem::STORE_MISSING.with(path.display()))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         #[allow(clippy::disallowed_methods)] // this is the room's door
         let connection = Connection::open_with_flags(path, flags).doing("opening the store")?;
@@ -58,7 +59,7 @@ impl Reader {
         connection.busy_timeout(Duration::from_secs(5)).doing(doing)?;
         judge_version(&connection)?;
         connection.pragma_update(None, "query_only", true).doing(doing)?;
-        Ok(Self { connection })
+        Ok(Self { connection, _held: held })
     }
 
     /// The connection, for rooms that read through contract views.
@@ -122,6 +123,11 @@ impl Reader {
     /// When something that is done from time to time was last begun.
     pub fn round(&self, account: i64, stream: &str, kind: &str) -> Result<Option<i64>> {
         super::changes::round(&self.connection, account, stream, kind)
+    }
+
+    /// What was spent since a moment; `payments` names the table of payments and the column of their time.
+    pub fn spending(&self, account: i64, since: i64, payments: Option<(&str, &str)>) -> Result<super::Spending> {
+        super::changes::spending(&self.connection, account, since, payments)
     }
 
     /// All rows of a statement of ours, as a table.

@@ -4,7 +4,10 @@ use rusqlite::params;
 
 use super::fault::Doing;
 use super::open::Store;
-use crate::problem::{Problem, Result};
+use crate::problem::{self, Problem, Result};
+
+/// The condition that a stream read to its end does not clear: only comparing again does.
+const LASTING: &str = problem::SYNC_DIFFERENCE.code;
 
 /// How a run ended.
 #[derive(Debug, Clone, Default)]
@@ -76,8 +79,9 @@ impl Store {
         if account.is_some() && stream.is_some() {
             // Of a provider's stream only the last thing met stands: an older one is no longer what stops it.
             let sql = "UPDATE problems SET cleared_at = ?4
-                WHERE account IS ?1 AND stream IS ?2 AND code <> ?3 AND cleared_at IS NULL";
-            self.connection.execute(sql, params![account, stream, problem.code(), now_ms]).doing(doing)?;
+                WHERE account IS ?1 AND stream IS ?2 AND code NOT IN (?3, ?5) AND ?3 <> ?5 AND cleared_at IS NULL";
+            let row = params![account, stream, problem.code(), now_ms, LASTING];
+            self.connection.execute(sql, row).doing(doing)?;
         }
         let sql = "UPDATE problems SET last_at = ?5, times = times + 1, detail = ?4
             WHERE account IS ?1 AND stream IS ?2 AND code = ?3 AND cleared_at IS NULL";
@@ -89,10 +93,22 @@ impl Store {
         Ok(())
     }
 
-    /// Clears what stood for a stream (or a connection, or the agent).
+    /// Clears what stood for a stream (or a connection, or the agent), but for what lasts.
     pub fn clear_problems(&mut self, account: Option<i64>, stream: Option<&str>, now_ms: i64) -> Result<()> {
-        let sql = "UPDATE problems SET cleared_at = ?3 WHERE account IS ?1 AND stream IS ?2 AND cleared_at IS NULL";
-        self.connection.execute(sql, params![account, stream, now_ms]).doing("clearing problems").map(|_| ())
+        let sql = "UPDATE problems SET cleared_at = ?3
+            WHERE account IS ?1 AND stream IS ?2 AND code <> ?4 AND cleared_at IS NULL";
+        self.connection.execute(sql, params![account, stream, now_ms, LASTING]).doing("clearing problems").map(|_| ())
+    }
+
+    /// Makes `standing` all that stands for the whole of a connection.
+    pub fn settle_problems(&mut self, account: i64, standing: &[Problem], now_ms: i64) -> Result<()> {
+        let codes = standing.iter().map(|problem| format!("'{}'", problem.code())).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "UPDATE problems SET cleared_at = ?2
+             WHERE account = ?1 AND stream IS NULL AND cleared_at IS NULL AND code NOT IN ({codes})"
+        );
+        self.connection.execute(&sql, params![account, now_ms]).doing("clearing problems")?;
+        standing.iter().try_for_each(|problem| self.note_problem(Some(account), None, problem, now_ms))
     }
 
     /// Clears one condition of the agent itself.

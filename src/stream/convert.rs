@@ -3,6 +3,8 @@
 
 use jiff::civil::DateTime;
 
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 /// Why a value did not convert. The names are stored and shown; they never hold the value.
 pub(super) type Reason = &'static str;
 
@@ -69,7 +71,11 @@ pub fn iso_instant(text: &str) -> Option<Instant> {
             if !(colon || clock.len() == 4) {
                 return None;
             }
-            let minutes = (h1 * 10 + h2) * 60 + m1 * 10 + m2;
+            let (hours, minutes) = (h1 * 10 + h2, m1 * 10 + m2);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let minutes = hours * 60 + minutes;
             Some(if *sign == b'-' { -minutes } else { minutes })
         }
         _ => return None,
@@ -89,7 +95,8 @@ fn instant(
     let second = small(s.min(59 + i32::from(s > 60)))?;
     let civil =
         DateTime::new(i16::try_from(year).ok()?, small(month)?, small(day)?, small(h)?, small(m)?, second, 0).ok()?;
-    let utc = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
+    // By civil arithmetic: the library's instants end a day before the year 9999 does, and that day stands for 'never'.
+    let utc = i64::try_from(civil.duration_since(EPOCH).as_millis()).ok()?;
     let at_ms = utc + i64::from(milli) - i64::from(offset_minutes.unwrap_or(0)) * 60_000;
     Some(Instant { at_ms, zoned: offset_minutes.is_some() })
 }
@@ -114,19 +121,19 @@ fn scaled(text: &str, places: usize) -> Option<i64> {
     if whole.is_empty() || (digits.contains('.') && fraction.is_empty()) {
         return None;
     }
-    let (kept, beyond) = fraction.split_at_checked(places).unwrap_or((fraction, ""));
+    // Before anything is cut: places are counted in bytes.
+    if !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (kept, beyond) = fraction.split_at(places.min(fraction.len()));
     if beyond.bytes().any(|b| b != b'0') {
         return None;
     }
     let mut value: i64 = 0;
     let padding = std::iter::repeat_n(b'0', places - kept.len());
     for byte in whole.bytes().chain(kept.bytes()).chain(padding) {
-        if !byte.is_ascii_digit() {
-            return None;
-        }
-        let digit = i64::from(byte - b'0');
         // Built on the negative side, where the range is one wider.
-        value = value.checked_mul(10)?.checked_sub(digit)?;
+        value = value.checked_mul(10)?.checked_sub(i64::from(byte - b'0'))?;
     }
     if negative { Some(value) } else { value.checked_neg() }
 }
@@ -148,6 +155,11 @@ mod tests {
             ("2023-08-24T14:15:22+0130", 1_692_881_122_000, true),
             ("2023-08-24T14:15:22-01:30", 1_692_891_922_000, true),
             ("2016-12-31T23:59:60Z", 1_483_228_799_000, true),
+            ("9999-12-31T23:59:59.999Z", 253_402_300_799_999, true),
+            ("1969-12-31T23:59:59.999Z", -1, true),
+            ("1970-01-01T00:00:00.5Z", 500, true),
+            ("1970-01-01T00:00:00.123456789+23:59", 123 - 86_340_000, true),
+            ("1970-01-02T00:00:00-10:10", 86_400_000 + 36_600_000, true),
         ] {
             assert_eq!(iso_instant(text), Some(Instant { at_ms, zoned }), "{text}");
         }
@@ -159,6 +171,12 @@ mod tests {
             "",
             "2023",
             "2023-13-01",
+            "2023/08-24",
+            "2023-08/24",
+            "2023-08-24T14.15:22Z",
+            "2023-08-24T14:15.22Z",
+            "2023-08-24x14:15:22Z",
+            "2023-08-24T14:15:22+01.30",
             "2023-02-30",
             "2023-08-24T",
             "2023-08-24T25:00:00Z",
@@ -167,10 +185,23 @@ mod tests {
             "2023-08-24T14:15:22.1234567890Z",
             "2023-08-24T14:15:22X",
             "2023-08-24T14:15:22+1",
+            "2023-08-24T14:15:22+24:00",
+            "2023-08-24T14:15:22-00:60",
             "2023-08-24T14:15:61Z",
             "٢٠٢٣-08-24",
         ] {
             assert_eq!(iso_instant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_spelt_as_text_are_exact_or_refused() {
+        for number in [0, 17, -5, i64::MAX, i64::MIN] {
+            assert_eq!(integer(&number.to_string()), Ok(number));
+        }
+        assert_eq!(integer("9223372036854775808"), Err("integer_out_of_range"));
+        for text in ["", "-", "+1", "1.0", " 1", "x"] {
+            assert_eq!(integer(text), Err("not_an_integer"), "{text}");
         }
     }
 
@@ -187,7 +218,7 @@ mod tests {
         assert_eq!(decimal_to_minor("10", 0), Some(10));
         assert_eq!(decimal_to_minor("1.234", 3), Some(1234));
         assert_eq!(decimal_to_minor("10.001", 2), None);
-        for text in ["", "-", ".5", "5.", "1e3", "1,000", "0x1", " 1", "--1", "1.2.3"] {
+        for text in ["", "-", ".5", "5.", "1e3", "1,000", "0x1", " 1", "--1", "1.2.3", "1.2\u{e9}", "1.\u{e9}"] {
             assert_eq!(decimal_to_minor(text, 2), None, "{text}");
         }
     }

@@ -89,6 +89,8 @@ pub struct Page {
     pub tables: Vec<Rows>,
     /// Records seen, rejected ones included.
     pub records: u64,
+    /// How many records say that they are of test mode, and how many that they are live.
+    pub modes: [u64; 2],
     /// What did not convert.
     pub rejected: Vec<Rejected>,
     /// Field names that the declaration does not know, with how often they came.
@@ -141,6 +143,12 @@ impl Page {
             return rejected.next_back().map(|rejected| rejected.id.as_str()).filter(|id| !id.is_empty());
         }
         rows.len().checked_sub(1).map(|last| self.text(rows.row(last)[id]))
+    }
+
+    /// The ids of the main table's rows, in their order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let rows = &self.tables[0];
+        self.id.into_iter().flat_map(move |id| (0..rows.len()).map(move |row| self.text(rows.row(row)[id])))
     }
 
     /// Bytes that came, for counting.

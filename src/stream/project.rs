@@ -68,6 +68,14 @@ impl Projection {
         Self { tree: Tree::new(declaration, profile), tokens, exponent, metadata_keys: metadata_keys.to_vec() }
     }
 
+    /// The same, counting on each page what this field of its records says of their mode (live or test).
+    pub fn telling_mode(mut self, field: Option<&str>) -> Self {
+        if let Some(field) = field {
+            self.tree.tell_mode(field);
+        }
+        self
+    }
+
     /// For each table, the columns (by their number in the declaration) that the cells of a row stand for.
     pub fn columns(&self, table: usize) -> &[usize] {
         &self.tree.tables[table].columns
@@ -96,6 +104,7 @@ impl Projection {
             last_rejected: false,
             tables: self.tree.tables.iter().map(|table| Rows::new(table.columns.len())).collect(),
             records: 0,
+            modes: [0, 0],
             rejected: Vec::new(),
             drift: BTreeMap::new(),
             leaves: vec![None; shape.leaves.len()],

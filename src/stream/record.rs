@@ -118,6 +118,7 @@ impl Walk<'_> {
                 self.page.tables[table].cells[row + cell] = self.page.tables[0].cells[parent_row + parent];
             }
             (self.table, self.row, self.fault) = (table, row, None);
+            self.decimals();
             self.require();
             let id = plan.id.and_then(|id| self.cell_text(self.page.tables[table].cells[row + id])).map(str::to_owned);
             let again = plan.newest_first && id.as_ref().is_some_and(|id| seen.contains(id));
@@ -145,7 +146,7 @@ impl Walk<'_> {
                 self.cell_text(at(self, *currency)).and_then(|code| (self.of.exponent)(&code.to_lowercase()));
             let minor = exponent.map(|exponent| convert::decimal_to_minor(text, exponent));
             match minor {
-                Some(Some(minor)) => self.set(*cell, Cell::Int(minor)),
+                Some(Some(minor)) => self.page.tables[self.table].cells[self.row + cell] = Cell::Int(minor),
                 Some(None) => self.fail(*cell, "not_a_decimal"),
                 None => self.fail(*cell, "unknown_currency"),
             }

@@ -31,10 +31,17 @@ impl<'de> Visitor<'de> for Envelope<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             if key == self.field {
-                self.walk.found = true;
+                if std::mem::replace(&mut self.walk.found, true) {
+                    return Err(A::Error::custom("the records came twice"));
+                }
                 map.next_value_seed(RecordsSeed { walk: self.walk, apart: self.apart })?;
             } else if let Some(at) = self.leaves.iter().position(|leaf| *leaf == key) {
-                self.walk.page.leaves[at] = Some(map.next_value_seed(LeafSeed)?);
+                let leaf = map.next_value_seed(LeafSeed)?;
+                // Said twice is not said.
+                let before = self.walk.page.leaves[at].replace(leaf);
+                if before.is_some() {
+                    self.walk.page.leaves[at] = Some(Leaf::Other);
+                }
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -253,7 +260,11 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let edge = self.edge;
-        if edge.leaves.is_empty() && edge.child.is_none() && edge.array.is_none() {
+        if edge.mode {
+            if let Leaf::Bool(live) = LeafSeed.deserialize(deserializer)? {
+                self.walk.page.modes[usize::from(live)] += 1;
+            }
+        } else if edge.leaves.is_empty() && edge.child.is_none() && edge.array.is_none() {
             IgnoredAny::deserialize(deserializer)?;
         } else if edge.raw {
             let raw = <&RawValue>::deserialize(deserializer)?;
@@ -293,7 +304,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
             // Beyond 64 bits signed: as odd as a fraction would be.
             Err(_) => {
                 self.walk.no_scalar(self.edge);
-                self.walk.no_array(self.edge);
+                self.walk.no_object(self.edge);
             }
         }
         Ok(())
@@ -335,6 +346,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
             return self.walk.elements(table, seq);
         }
         self.walk.no_scalar(self.edge);
+        self.walk.no_object(self.edge);
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }

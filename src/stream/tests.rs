@@ -38,6 +38,8 @@ CREATE TABLE demo_actions (
   id         TEXT NOT NULL, -- id | id | its id
   status     TEXT, -- status (lower) | vocab | state
   place      INTEGER, -- # | ops | position
+  charged    INTEGER, -- sum.charged (decimal sum.currency) | measure | minor units
+  currency   TEXT, -- sum.currency (lower) | vocab | code
   PRIMARY KEY (account, id)
 );
 ";
@@ -123,7 +125,8 @@ fn an_odd_record_is_counted_with_id_and_reason_and_stops_nothing() {
         Profile::Standard,
         r#"{"data":[{"id":"a","amount":"12 secret"},{"id":"b","done":"yesterday"},{"amount":1},17,{"id":"c c"},
         {"id":"d","fee":"1.234","currency":"eur"},{"id":"e","fee":"1","currency":"xxx"},{"id":"f","amount":1.5},
-        {"id":"g","card":"visa"},{"id":"h","currency":{"a":1}},{"id":"i","amount":18446744073709551615},{"id":"ok"}]}"#,
+        {"id":"g","card":"visa"},{"id":"h","currency":{"a":1}},{"id":"i","amount":18446744073709551615},{"id":"j","card":[]},
+        {"id":"k","card":18446744073709551615},{"id":"ok"}]}"#,
     );
     let told: Vec<_> = page.rejected.iter().map(|r| (r.id.as_str(), r.reason, r.column.as_str())).collect();
     assert_eq!(
@@ -140,9 +143,11 @@ fn an_odd_record_is_counted_with_id_and_reason_and_stops_nothing() {
             ("g", "not_an_object", "brand"),
             ("h", "not_a_scalar", "currency"),
             ("i", "not_a_scalar", "amount"),
+            ("j", "not_an_object", "brand"),
+            ("k", "not_an_object", "brand"),
         ]
     );
-    assert_eq!((page.records, show(&page, 0).len()), (12, 1));
+    assert_eq!((page.records, show(&page, 0).len()), (14, 1));
     assert!(!format!("{:?}", page.rejected).contains("secret"));
 }
 
@@ -179,11 +184,80 @@ fn array_elements_become_child_rows() {
         r#"{"data":[{"actions":[{"id":"x","status":"Evidence Required"},{"id":"y","status":5,"new_field":1},{"id":"x","status":"old"},
         {"status":"no id"}],"id":"p"},{"id":"q","amount":"bad","actions":[{"id":"z"}]},{"id":"r","actions":null}]}"#,
     );
-    assert_eq!(show(&page, 1), ["p|x|evidence_required|0", "p|y|5|1"]);
+    assert_eq!(show(&page, 1), ["p|x|evidence_required|0|-|-", "p|y|5|1|-|-"]);
     assert_eq!(page.tables[1].parents, [0, 0]);
     let told: Vec<_> = page.rejected.iter().map(|r| (r.table, r.id.as_str(), r.reason)).collect();
     assert_eq!(told, [(1, "", "missing"), (0, "q", "unexpected_text")]);
     assert_eq!(page.drift.get("actions[].new_field"), Some(&1));
+}
+
+#[test]
+fn an_array_tells_its_length_and_a_refused_record_leaves_nothing() {
+    let body = r#"{"data":[{"id":"p","actions":[{"id":"x"},{"id":"y"},{"status":"no id"}]},
+        {"id":"q","actions":[{"id":"z"}],"amount":"bad"},{"id":"r","actions":null},{"id":"s","actions":[{"id":"w"}]}]}"#;
+    let page = read(Profile::Standard, body);
+    assert_eq!(page.tables[1].lengths, [(0, 3), (1, 0), (2, 1)]);
+    assert_eq!(page.tables[1].parents, [0, 0, 2]);
+    assert_eq!(show(&page, 1), ["p|x|-|0|-|-", "p|y|-|1|-|-", "s|w|-|0|-|-"]);
+    assert_eq!((page.bytes(), page.tables[0].is_empty()), (body.len(), false));
+    assert!(read(Profile::Standard, r#"{"data":[]}"#).tables[0].is_empty());
+}
+
+#[test]
+fn the_last_id_is_that_of_the_last_record_even_of_a_refused_one() {
+    let last = |records: &str| {
+        let page = read(Profile::Standard, &format!(r#"{{"data":[{records}]}}"#));
+        page.last_id().map(str::to_owned)
+    };
+    assert_eq!(last(""), None);
+    assert_eq!(last(r#"{"id":"a"},{"id":"b"}"#).as_deref(), Some("b"));
+    assert_eq!(last(r#"{"id":"a"},{"id":"b","actions":[{"status":"x"}],"amount":"bad"}"#).as_deref(), Some("b"));
+    assert_eq!(last(r#"{"id":"a","amount":"bad"},{"id":"b"}"#).as_deref(), Some("b"));
+    assert_eq!(last(r#"{"id":"a"},{"id":"b b"}"#), None);
+}
+
+#[test]
+fn a_column_has_its_cell_where_the_profile_stores_it() {
+    let (declaration, strict) = projection(Profile::Strict);
+    let cell = |name: &str| strict.cell_of(declaration.main().column(name).unwrap());
+    assert_eq!((cell("account"), cell("id"), cell("amount"), cell("customer")), (None, Some(0), Some(1), None));
+    assert_eq!(cell("payer_token"), Some(11));
+}
+
+#[test]
+fn decimals_of_an_element_are_converted_by_its_own_currency() {
+    let page = read(
+        Profile::Standard,
+        r#"{"data":[{"id":"p","actions":[{"id":"x","sum":{"charged":"12.30","currency":"EUR"}},
+        {"id":"y","sum":{"charged":7,"currency":"jpy"}},{"id":"z","sum":{"charged":"1.5","currency":"jpy"}}]}]}"#,
+    );
+    assert_eq!(show(&page, 1), ["p|x|-|0|1230|eur", "p|y|-|1|7|jpy"]);
+    let told: Vec<_> = page.rejected.iter().map(|r| (r.id.as_str(), r.reason, r.column.as_str())).collect();
+    assert_eq!(told, [("z", "not_a_decimal", "charged")]);
+}
+
+#[test]
+fn how_a_text_is_spelt_does_not_matter() {
+    let spelt = |currency: &str, fee: &str| {
+        let page =
+            read(Profile::Standard, &format!(r#"{{"data":[{{"id":"a","currency":"{currency}","fee":"{fee}"}}]}}"#));
+        show(&page, 0)
+    };
+    let plain = spelt("eur", "1.50");
+    assert!(plain[0].starts_with("a|-|eur|150|150000000|"), "{plain:?}");
+    for (currency, fee) in [("\\u0065ur", "1.50"), ("EUR", "1\\u002e50"), ("\u{a0}eur", "1.50"), ("\\u00a0eur", "1.50")]
+    {
+        assert_eq!(spelt(currency, fee), plain, "{currency} {fee}");
+    }
+}
+
+#[test]
+fn a_fraction_kept_as_text_is_the_one_that_was_sent() {
+    for number in ["4012497065374745.9", "0.30000000000000004", "68.5", "1.7976931348623157e308"] {
+        let page = read(Profile::Finance, &format!(r#"{{"data":[{{"id":"a","note":{number}}}]}}"#));
+        let kept = show(&page, 0)[0].split('|').nth(13).map(str::to_owned);
+        assert_eq!(kept, Some(number.parse::<f64>().unwrap().to_string()), "{number}");
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(super) struct Edge {
     pub(super) below: Vec<usize>,
     /// The number's own spelling is needed (decimals).
     pub(super) raw: bool,
+    /// The value tells whether the record is live.
+    pub(super) mode: bool,
 }
 
 /// One JSON object's known keys.
@@ -105,6 +107,14 @@ impl Tree {
             not_kept(&mut drafts, declaration, &tables, &entry.path);
         }
         Self { nodes: drafts.into_iter().map(Draft::node).collect(), tables }
+    }
+
+    /// Marks the field of a record that tells whether it is live, where the declaration knows it.
+    pub(super) fn tell_mode(&mut self, field: &str) {
+        let root = &mut self.nodes[self.tables[0].root];
+        if let Some(at) = root.keys.find(field, &mut 0) {
+            root.edges[at].mode = true;
+        }
     }
 }
 

@@ -43,7 +43,12 @@ impl<'w> Walk<'w> {
     }
 
     pub(super) fn set(&mut self, cell: usize, value: Cell) {
-        self.page.tables[self.table].cells[self.row + cell] = value;
+        let slot = &mut self.page.tables[self.table].cells[self.row + cell];
+        let before = std::mem::replace(slot, value);
+        if before != Cell::Absent {
+            // Which of the two is meant, nobody can tell.
+            self.fail(cell, "twice");
+        }
     }
 
     pub(super) fn fail(&mut self, cell: usize, reason: &'static str) {
@@ -77,34 +82,40 @@ impl<'w> Walk<'w> {
                     Ok(ms) => self.set(*cell, Cell::Int(ms)),
                     Err(reason) => self.fail(*cell, reason),
                 },
-                Conversion::Text | Conversion::Lower => self.made(*cell, |_, out| out.push_str(&number.to_string())),
+                Conversion::Text | Conversion::Lower if self.plan().id != Some(*cell) => {
+                    self.made(*cell, |_, out| out.push_str(&number.to_string()));
+                }
                 Conversion::Keyed => self.keyed(*cell, &number.to_string()),
                 _ => self.fail(*cell, "unexpected_number"),
             }
         }
-        self.scalar_over_object(edge);
+        self.no_object(edge);
     }
 
     pub(super) fn float(&mut self, edge: &Edge, number: f64) {
         for (cell, conversion) in &edge.leaves {
             match conversion {
                 // Rates and scores, never money: kept in their shortest exact spelling.
-                Conversion::Text => self.made(*cell, |_, out| out.push_str(&number.to_string())),
+                Conversion::Text if self.plan().id != Some(*cell) => {
+                    self.made(*cell, |_, out| out.push_str(&number.to_string()));
+                }
                 _ => self.fail(*cell, "unexpected_fraction"),
             }
         }
-        self.scalar_over_object(edge);
+        self.no_object(edge);
     }
 
     pub(super) fn boolean(&mut self, edge: &Edge, truth: bool) {
         for (cell, conversion) in &edge.leaves {
             match conversion {
                 Conversion::Boolean => self.set(*cell, Cell::Int(i64::from(truth))),
-                Conversion::Text => self.made(*cell, |_, out| out.push_str(if truth { "true" } else { "false" })),
+                Conversion::Text if self.plan().id != Some(*cell) => {
+                    self.made(*cell, |_, out| out.push_str(if truth { "true" } else { "false" }));
+                }
                 _ => self.fail(*cell, "unexpected_boolean"),
             }
         }
-        self.scalar_over_object(edge);
+        self.no_object(edge);
     }
 
     /// `place` is the text's place in the body, when it lies there unescaped.
@@ -115,7 +126,7 @@ impl<'w> Walk<'w> {
                     Some(place) => self.set(*cell, place),
                     None => self.made(*cell, |_, out| out.push_str(text)),
                 },
-                Conversion::Lower if !text.bytes().any(|b| b.is_ascii_uppercase() || b == b' ') && place.is_some() => {
+                Conversion::Lower if place.is_some() && text.bytes().all(is_folded) => {
                     self.set(*cell, place.unwrap_or(Cell::Null));
                 }
                 Conversion::Lower => self.made(*cell, |_, out| {
@@ -133,7 +144,7 @@ impl<'w> Walk<'w> {
                 _ => self.fail(*cell, "unexpected_text"),
             }
         }
-        self.scalar_over_object(edge);
+        self.no_object(edge);
     }
 
     /// Equal persons must give equal tokens: an e-mail address is folded to lower case first. Empty text is no identity.
@@ -156,7 +167,15 @@ impl<'w> Walk<'w> {
         if raw == "null" {
             return self.null(edge);
         }
-        let text = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(raw);
+        let unescaped;
+        let text = match raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(text) if text.contains('\\') => {
+                unescaped = serde_json::from_str::<String>(raw).unwrap_or_default();
+                &unescaped
+            }
+            Some(text) => text,
+            None => raw,
+        };
         for (cell, conversion) in &edge.leaves {
             match conversion {
                 Conversion::E8 => match convert::decimal_to_e8(text) {
@@ -170,7 +189,8 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn scalar_over_object(&mut self, edge: &Edge) {
+    /// Something else stands where an object with declared fields, or a child table's array, is expected.
+    pub(super) fn no_object(&mut self, edge: &Edge) {
         if let Some(cell) = edge.below.first() {
             self.fail(*cell, "not_an_object");
         }
@@ -237,4 +257,9 @@ impl<'w> Walk<'w> {
         self.made(cell, |_, out| out.push_str(&text));
         Ok(())
     }
+}
+
+/// Nothing of it would be trimmed, replaced or folded. White space is more than the blank: what is not ASCII is looked at.
+fn is_folded(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !byte.is_ascii_uppercase()
 }

@@ -2,7 +2,7 @@
 //! provider's time from every answer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::told::ProviderTime;
@@ -38,7 +38,7 @@ pub struct Caller {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     pacer: Pacer,
-    told: Mutex<ProviderTime>,
+    time: Mutex<ProviderTime>,
     requests: AtomicU64,
 }
 
@@ -52,8 +52,8 @@ impl Caller {
         per_second: f64,
     ) -> Self {
         let pacer = Pacer::new(clock.clone(), per_second, super::work::WORKERS);
-        let (told, requests) = (Mutex::default(), AtomicU64::new(0));
-        Self { provider, base_url, transport, keys, clock, entropy, pacer, told, requests }
+        let (time, requests) = (Mutex::default(), AtomicU64::new(0));
+        Self { provider, base_url, transport, keys, clock, entropy, pacer, time, requests }
     }
 
     /// Requests sent so far, tries included.
@@ -61,9 +61,18 @@ impl Caller {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// Requests a second that are allowed now.
+    pub fn per_second(&self) -> f64 {
+        self.pacer.per_second()
+    }
+
     /// Whether there is a key to send.
     pub fn has_key(&self) -> Result<()> {
         self.keys.lend().map(|_| ())
+    }
+
+    fn time(&self) -> MutexGuard<'_, ProviderTime> {
+        self.time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The provider's time now: what it last told, moved on by this machine's monotonic clock, never by its wall clock.
@@ -71,7 +80,12 @@ impl Caller {
         if planted("local_clock") {
             return Some(self.clock.wall_ms());
         }
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).now(self.clock.mono())
+        self.time().now(self.clock.mono())
+    }
+
+    /// The problem that the provider's clock and this machine's differ, if they do.
+    pub fn clock_problem(&self) -> Option<Problem> {
+        self.time().differs(self.clock.mono(), self.clock.wall_ms())
     }
 
     /// Sends `ask` and returns a whole answer, or the failure after the last try. `counted` hears of every try.
@@ -124,9 +138,9 @@ impl Caller {
     }
 
     fn learn(&self, date_ms: Option<i64>) {
-        let Some(date) = date_ms else { return };
-        let (mono, wall) = (self.clock.mono(), self.clock.wall_ms());
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).learn(date, mono, wall);
+        if let Some(date) = date_ms {
+            self.time().learn(date, self.clock.mono(), self.clock.wall_ms());
+        }
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::budget::{Budget, Left, MONTH_DAYS, Terms, budget};
 use super::call::Caller;
 use super::plan::{DAY_MS, Purpose};
 use super::progress::Progress;
 use crate::clock::Clock;
-use crate::problem::{Problem, Result};
+use crate::entropy::Entropy;
+use crate::problem::{self, Problem, Result};
 use crate::providers::{Provider, Stream};
 use crate::store::{StoreHandle, Upsert};
-use crate::stream::Projection;
+use crate::stream::{Page, Projection};
 
 /// One stream of one connection, ready to read.
 pub struct Line {
@@ -33,6 +35,8 @@ pub struct Connection {
     pub name: String,
     /// The account its rows carry.
     pub account: i64,
+    /// Whether the account is live, once its key has told.
+    pub live: Option<bool>,
     /// The provider.
     pub provider: &'static Provider,
     /// How far back to read, milliseconds.
@@ -43,12 +47,18 @@ pub struct Connection {
     pub store: StoreHandle,
     /// Wall time for what is noted.
     pub clock: Arc<dyn Clock>,
+    /// Draws what is compared.
+    pub entropy: Arc<dyn Entropy>,
     /// The streams.
     pub lines: Vec<Arc<Line>>,
     /// What the pass has done.
     pub progress: Arc<Progress>,
+    /// What its budget hangs on.
+    pub terms: Terms,
     /// Requests that are sent and not yet noted in the store, by purpose.
     pub spent: Mutex<BTreeMap<Purpose, u64>>,
+    /// What the pass under way may still send.
+    pub left: Mutex<Left>,
     /// Numbers of reads taken from the store: the next one, and the end of those taken.
     pub reads: tokio::sync::Mutex<(i64, i64)>,
     /// One pass at a time: whoever asks for another waits for its turn.
@@ -73,6 +83,12 @@ impl Line {
 }
 
 impl Connection {
+    /// A page with a record of the other mode (live, test) is not of this account.
+    pub(super) fn in_mode(&self, page: &Page) -> Result<()> {
+        let other = self.live.map_or(0, |live| page.modes[usize::from(!live)]);
+        if other == 0 { Ok(()) } else { Err(problem::SYNC_LIVEMODE.with(format!("{other} on one page"))) }
+    }
+
     /// The number of a read, greater than that of every earlier one.
     pub(super) async fn read_seq(&self) -> Result<i64> {
         const AT_ONCE: i64 = 256;
@@ -88,7 +104,23 @@ impl Connection {
     /// Counts one request.
     pub(super) fn count(&self, line: &Line, purpose: Purpose) {
         *self.spent.lock().unwrap_or_else(PoisonError::into_inner).entry(purpose).or_default() += 1;
+        self.left().spend(purpose);
         self.progress.update(&line.name(self), |progress| progress.requests += 1);
+    }
+
+    pub(super) fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What may be spent now, and what follows from it.
+    pub async fn budget(&self) -> Result<Budget> {
+        let now = self.caller.provider_now().unwrap_or_else(|| self.clock.wall_ms());
+        let (account, payments) = (self.account, self.terms.payments());
+        let job = move |store: &mut crate::store::Store| {
+            let payments = payments.as_ref().map(|(table, column)| (table.as_str(), *column));
+            store.spending(account, now - MONTH_DAYS * DAY_MS, payments)
+        };
+        Ok(budget(&self.terms, &self.store.run(job).await?, now))
     }
 
     /// Notes the requests of this day that were counted since the last time.

@@ -8,7 +8,7 @@ use super::plan::{DAY_MS, Demand, Purpose, first_hole};
 use super::work::Work;
 use crate::problem::Result;
 use crate::providers::{FEED_KEPT_MS, FEED_REACH_MS, Heard as How, Stream};
-use crate::store::{Window, WindowState};
+use crate::store::{Store, Window, WindowState};
 use crate::testpoint::planted;
 
 /// Why a stretch of the feed is a gap.
@@ -58,10 +58,15 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
     let clock = feed.stream.clock;
     let unread = unread(of);
     let (older, seq) = (older(of, now), of.read_seq().await?);
-    let job = move |store: &mut crate::store::Store| {
+    let job = move |store: &mut Store| {
         leave_and_return(store, account, (&unread, &others), now)?;
         let from = match store.round(account, &table, "feed")? {
-            Some(from) => from,
+            Some(from) if from <= now => from,
+            // By a clock that was ahead: all that can still be heard is heard again.
+            Some(_) => {
+                store.set_round(account, &table, "feed", now - FEED_REACH_MS)?;
+                now - FEED_REACH_MS
+            }
             None if planted("feed_after_listing") => {
                 if !store.windows(account, &others[0])?.is_empty() {
                     store.set_round(account, &table, "feed", now)?;
@@ -118,12 +123,7 @@ fn unread(of: &Connection) -> Vec<String> {
 }
 
 /// Nothing marks a stream that is not read. One that is read again after that is listed anew, as if for the first time.
-fn leave_and_return(
-    store: &mut crate::store::Store,
-    account: i64,
-    (unread, read): (&[String], &[String]),
-    now: i64,
-) -> Result<()> {
+fn leave_and_return(store: &mut Store, account: i64, (unread, read): (&[String], &[String]), now: i64) -> Result<()> {
     for table in unread {
         if store.round(account, table, LEFT)?.is_none() && !store.windows(account, table)?.is_empty() {
             store.set_round(account, table, LEFT, now)?;
@@ -144,6 +144,11 @@ fn gaps(windows: &[Window]) -> Vec<(i64, i64)> {
     open.filter_map(|window| window.provider_at.map(|found| (window.window, found))).collect()
 }
 
+/// Up to where the feed was heard, and heard again for what comes late; `None` while a stretch of it is a gap.
+pub(super) fn heard_to(store: &Store, account: i64, table: &str) -> Result<Option<i64>> {
+    if gaps(&store.windows(account, table)?).is_empty() { store.round(account, table, "feed") } else { Ok(None) }
+}
+
 /// Moves the position up to where the feed was heard whole, and once a day lets go of what it said long ago.
 pub(super) async fn advance(work: &Work, heard: &Heard) -> Result<()> {
     let of = &work.of;
@@ -153,14 +158,14 @@ pub(super) async fn advance(work: &Work, heard: &Heard) -> Result<()> {
         (feed.upsert.declaration.clone(), feed.stream.overlap_s * 1000, feed.stream.clock.0);
     let others: Vec<String> =
         of.lines.iter().filter(|line| told(line.stream)).map(|line| line.table().to_owned()).collect();
-    let job = move |store: &mut crate::store::Store| {
+    let job = move |store: &mut Store| {
         let windows = store.windows(account, &table)?;
         let whole = first_hole(&windows, from, &declaration).unwrap_or(from);
         // Never beyond what is proven, and a little before it: a changed declaration reads the feed again from here.
         if whole - overlap > from {
             store.set_round(account, &table, "feed", whole - overlap)?;
         }
-        if store.round(account, &table, "let_go")?.is_some_and(|last| now - last < DAY_MS) {
+        if store.round(account, &table, "let_go")?.is_some_and(|last| (0..DAY_MS).contains(&(now - last))) {
             return Ok(());
         }
         store.set_round(account, &table, "let_go", now)?;

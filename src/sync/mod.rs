@@ -1,10 +1,14 @@
 //! Which window of which stream is next; commits each page with its checkpoint; retries, pacing, progress. It knows no
 //! provider by name: ways of reading are a closed set, and everything else is the provider's data.
 
+mod budget;
 mod call;
 mod change;
+mod check;
 mod connection;
 mod feed;
+#[cfg(debug_assertions)]
+pub mod fuzzing;
 mod known;
 mod pass;
 mod plan;
@@ -12,13 +16,16 @@ mod progress;
 mod reread;
 mod span;
 mod told;
+mod trail;
 mod walk;
 mod work;
 
+pub use budget::{Allowance, Budget, Left, MONTH_DAYS, Terms, budget};
 pub use call::{Caller, Keys};
+pub use check::Compared;
 pub use connection::{Connection, Line};
 pub use feed::FEED_GAP;
 pub use known::{Known, known};
-pub use pass::{PassEnd, StreamEnd, identify, pass, probe};
+pub use pass::{PassEnd, StreamEnd, Verified, identify, pass, probe, verify};
 pub use plan::{Bounds, Demand, Horizon, Purpose, SETTLE_MS, horizon, missing, proven};
 pub use progress::{Progress, StreamProgress};

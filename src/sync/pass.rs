@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::budget::Left;
+use super::check::{self, Compared};
 use super::connection::{Connection, Line};
 use super::feed::{self, Heard};
 use super::plan::{Bounds, Plan, Purpose};
 use super::reread;
+use super::told::impossible;
 use super::work::{Lane, Work};
 use crate::problem::{self, Problem, Result};
 use crate::store::RunEnd;
@@ -32,12 +35,15 @@ pub struct PassEnd {
     pub streams: Vec<StreamEnd>,
     /// It was asked to stop before its end.
     pub stopped: bool,
-    /// Its time was over before all of the past was read.
+    /// Some of the past is left to read.
     pub more: bool,
+    /// The reads that are planned for the past are used up: there is no use in going on at once.
+    pub held: bool,
 }
 
-/// Brings the streams (all, or those named) up to a horizon frozen at the start. Reading the past for the first time ends at
-/// `until`, by the monotonic clock, so that what is new is not kept waiting.
+/// Brings the streams (all, or those named) up to a horizon frozen at the start. Reading the past ends at `until`, by the
+/// monotonic clock, so that what is new is not kept waiting; and such a pass keeps to the budget. Without `until` a person
+/// asked for it: it goes on to the end, and what it sends is only counted.
 pub async fn pass(
     of: Arc<Connection>,
     only: Option<&[String]>,
@@ -45,34 +51,21 @@ pub async fn pass(
     until: Option<Duration>,
 ) -> Result<PassEnd> {
     let _turn = of.busy.lock().await;
-    let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
-    let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
-    if lines.is_empty() {
-        return Ok(PassEnd::default());
-    }
-    // Without a key there is nothing to ask, stream by stream, for.
-    if let Err(problem) = of.caller.has_key() {
-        return all_failed(&of, &lines, &problem).await;
-    }
-    let met = learn_time(&of, &lines).await;
-    let Some(now) = of.caller.provider_now() else {
-        of.note_reads().await?;
-        return all_failed(&of, &lines, &met.unwrap_or_else(|| problem::SYNC_NO_TIME.plain())).await;
+    let (work, heard, now) = match begin(&of, only, stop, until).await? {
+        Begun::Ready(work, heard, now) => (work, heard, now),
+        Begun::Over(end) => return Ok(end),
     };
-    let heard = feed::position(&of, now).await?;
-    let (mut lanes, before) = (Vec::new(), of.progress.streams());
-    for line in lines {
-        lanes.push(open_lane(&of, line, now, &heard).await?);
-    }
-    let began = of.read_seq().await?;
-    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, began, before });
-    for purpose in [Purpose::Feed, Purpose::Poll, Purpose::Change, Purpose::Again, Purpose::Backfill] {
+    let rest = plan_reads(&of, until).await?;
+    for purpose in [Purpose::Feed, Purpose::Poll, Purpose::Change, Purpose::Again, Purpose::Backfill, Purpose::Check] {
         match purpose {
             Purpose::Change => reread::changed(&work, now).await?,
+            Purpose::Backfill => past(&work).await?,
+            Purpose::Check => check::daily(&work, now).await?,
             purpose => work.run(purpose).await?,
         }
         if purpose == Purpose::Feed {
             feed::advance(&work, &heard).await?;
+            work.rest(rest).await?;
         }
         of.note_reads().await?;
     }
@@ -82,11 +75,114 @@ pub async fn pass(
     close(&work).await
 }
 
-/// Asks until an answer tells the provider's time; a stream whose answer is unusable does not stop the others. Returns the
-/// first problem met.
+/// Takes what may be spent now out of the store. Returns for how long a quiet list may rest.
+async fn plan_reads(of: &Connection, until: Option<Duration>) -> Result<Duration> {
+    if until.is_none() {
+        *of.left() = Left::default();
+        return Ok(Duration::ZERO);
+    }
+    let budget = of.budget().await?;
+    *of.left() = Left::of(&budget);
+    Ok(budget.rest)
+}
+
+/// Reads the past for as long as there are reads for it: the more payments are known, the more there are.
+async fn past(work: &Arc<Work>) -> Result<()> {
+    loop {
+        work.run(Purpose::Backfill).await?;
+        work.of.note_reads().await?;
+        plan_reads(&work.of, work.until).await?;
+        if !work.left(Purpose::Backfill) || !work.may_go_on(Purpose::Backfill) {
+            return Ok(());
+        }
+    }
+}
+
+/// How comparing one stream ended.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// How the stream ended.
+    pub end: StreamEnd,
+    /// What was found.
+    pub found: Compared,
+}
+
+/// Compares windows of the streams (all, or those named), drawn by lot, with what the provider shows now.
+pub async fn verify(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<AtomicBool>) -> Result<Vec<Verified>> {
+    let _turn = of.busy.lock().await;
+    let (mut found, feed) = (BTreeMap::new(), of.provider.feed().map(|feed| feed.name));
+    let work = match begin(&of, only, stop, None).await? {
+        Begun::Ready(work, ..) => work,
+        Begun::Over(end) => return Ok(verified(end, feed, &found)),
+    };
+    let count = work.lanes().len();
+    for lane in 0..count {
+        let line = work.lanes()[lane].line.clone();
+        // That old windows can be read does not clear what stops the new ones.
+        work.lanes()[lane].noted = true;
+        if line.is_feed() {
+            continue;
+        }
+        match check::reread(&work, &line, check::ASKED).await {
+            Ok(compared) => drop(found.insert(line.stream.name, compared)),
+            Err(problem) => {
+                work.lanes()[lane].problem.get_or_insert(problem.clone());
+                work.failed(&line, problem).await?;
+            }
+        }
+    }
+    of.note_reads().await?;
+    Ok(verified(close(&work).await?, feed, &found))
+}
+
+/// The feed has no part in it: its rows are kept for some days only.
+fn verified(end: PassEnd, feed: Option<&str>, found: &BTreeMap<&str, Compared>) -> Vec<Verified> {
+    let streams = end.streams.into_iter().filter(|end| feed != Some(&*end.stream));
+    streams.map(|end| Verified { found: found.get(&*end.stream).copied().unwrap_or_default(), end }).collect()
+}
+
+/// What a beginning led to.
+enum Begun {
+    /// There is work, with what is known of the feed, at this time of the provider.
+    Ready(Arc<Work>, Heard, i64),
+    /// There is nothing that can be done.
+    Over(PassEnd),
+}
+
+async fn begin(
+    of: &Arc<Connection>,
+    only: Option<&[String]>,
+    stop: Arc<AtomicBool>,
+    until: Option<Duration>,
+) -> Result<Begun> {
+    let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
+    let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
+    if lines.is_empty() {
+        return Ok(Begun::Over(PassEnd::default()));
+    }
+    // Without a key there is nothing to ask, stream by stream, for.
+    if let Err(problem) = of.caller.has_key() {
+        return all_failed(of, &lines, &problem).await.map(Begun::Over);
+    }
+    let met = learn_time(of, &lines).await;
+    let Some(now) = of.caller.provider_now() else {
+        of.note_reads().await?;
+        return all_failed(of, &lines, &met.unwrap_or_else(|| problem::SYNC_NO_TIME.plain())).await.map(Begun::Over);
+    };
+    let heard = feed::position(of, now).await?;
+    let (mut lanes, before) = (Vec::new(), of.progress.streams());
+    for line in lines {
+        lanes.push(open_lane(of, line, now, &heard).await?);
+    }
+    let began = of.read_seq().await?;
+    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, began, before });
+    Ok(Begun::Ready(work, heard, now))
+}
+
+/// Asks until answers tell the provider's time (an odd one must be confirmed by another); a stream whose answer is unusable
+/// does not stop the others. Returns the first problem met.
 async fn learn_time(of: &Connection, lines: &[Arc<Line>]) -> Option<Problem> {
     let mut met = None;
-    // Twice: what one answer tells may need a second one to be believed.
     for line in lines.iter().chain(lines) {
         if of.caller.provider_now().is_some() {
             break;
@@ -115,10 +211,14 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64, heard: &Heard) ->
         .store
         .run(move |store| {
             let windows = store.windows(account, &table)?;
-            // Pages read under another declaration prove nothing under this one.
-            let stale = windows.iter().filter(|w| w.declaration != declaration).map(|w| w.window).collect::<Vec<_>>();
-            store.forget_windows(&stale)?;
-            let windows = windows.into_iter().filter(|w| w.declaration == declaration).collect::<Vec<_>>();
+            // Pages read under another declaration prove nothing under this one; nor do windows of the provider's future.
+            let (ahead, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| impossible(w, now));
+            if !ahead.is_empty() {
+                let told = problem::SYNC_FUTURE.with(format!("{} windows of {table}", ahead.len()));
+                store.note_problem(Some(account), Some(&table), &told, wall)?;
+            }
+            let (windows, stale): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| w.declaration == declaration);
+            store.forget_windows(&ahead.iter().chain(&stale).map(|w| w.window).collect::<Vec<_>>())?;
             Ok((windows, store.begin_run(account, &table, wall)?))
         })
         .await?;
@@ -138,14 +238,15 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64, heard: &Heard) ->
     of.progress.update(&line.name(of), |progress| {
         (progress.walked, progress.whole, progress.done) = (walked, whole, false);
     });
-    Ok(Lane { line, plan, run, busy: 0, problem: None, noted: false })
+    Ok(Lane { line, plan, run, busy: 0, problem: None, noted: false, rests: false })
 }
 
 /// Notes how the runs ended and clears what no longer stands.
 async fn close(work: &Work) -> Result<PassEnd> {
     let of = &work.of;
     let stopped = work.stop.load(Ordering::Relaxed);
-    let mut end = PassEnd { streams: Vec::new(), stopped, more: work.left(Purpose::Backfill) };
+    let (more, held) = (work.left(Purpose::Backfill), !of.left().allows(Purpose::Backfill));
+    let mut end = PassEnd { streams: Vec::new(), stopped, more, held };
     let lanes = std::mem::take(&mut *work.lanes());
     let mut ends = BTreeMap::new();
     for lane in &lanes {
@@ -158,11 +259,11 @@ async fn close(work: &Work) -> Result<PassEnd> {
         ends.insert(lane.run, (lane.line.table().to_owned(), clear, RunEnd { code, requests, pages, rows, bytes }));
         end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.problem.clone() });
     }
-    let (account, wall) = (of.account, of.clock.wall_ms());
+    let (account, wall, clocks) = (of.account, of.clock.wall_ms(), of.caller.clock_problem());
     of.store
         .run(move |store| {
             if ends.values().any(|(_, _, end)| end.code.is_none()) {
-                store.clear_problems(Some(account), None, wall)?;
+                store.settle_problems(account, clocks.as_slice(), wall)?;
             }
             for (run, (table, clear, end)) in &ends {
                 store.end_run(*run, end, wall)?;

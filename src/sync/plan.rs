@@ -48,15 +48,23 @@ pub enum Purpose {
     Poll,
     /// One object, or a few together, that changed.
     Change,
-    /// Listed once before, to be listed again.
+    /// Listed once before, to be listed again on its rungs.
     Again,
-    /// The past, read for the first time.
+    /// The past, read for the first time, or again because its changes could not be heard.
     Backfill,
     /// Comparing what we hold with what the provider shows.
     Check,
 }
 
 impl Purpose {
+    /// All of them, in their order.
+    pub const ALL: [Self; 6] = [Self::Feed, Self::Poll, Self::Change, Self::Again, Self::Backfill, Self::Check];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
+    }
+
     /// Its name in the table of reads.
     pub fn name(self) -> &'static str {
         match self {
@@ -108,8 +116,6 @@ pub(super) struct Plan {
     /// Spans handed out in this pass.
     out: Vec<Span>,
     resumed: Vec<i64>,
-    /// Listed, but so soon that something may have shown itself later: as a rule the time just before the last pass ended.
-    late: Vec<Span>,
     /// The width of the next window.
     pub(super) size: i64,
 }
@@ -117,12 +123,8 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(bounds: Bounds, declaration: &str, windows: Vec<Window>, size: Option<i64>) -> Self {
         let size = size.unwrap_or(FIRST_SIZE);
-        let (declaration, out, resumed, late) = (declaration.to_owned(), Vec::new(), Vec::new(), Vec::new());
-        let mut plan = Self { bounds, declaration, windows, out, resumed, late, size };
-        let Bounds { start, horizon, overlap, .. } = plan.bounds;
-        let enough = plan.complete().map(|window| settled_part(window, overlap));
-        plan.late = uncovered((start, horizon), enough.chain(plan.missing()));
-        plan
+        let (declaration, out, resumed) = (declaration.to_owned(), Vec::new(), Vec::new());
+        Self { bounds, declaration, windows, out, resumed, size }
     }
 
     /// The next thing to walk for this purpose; `None` when nothing is left to hand out.
@@ -130,7 +132,8 @@ impl Plan {
         let needs = self.needs(purpose);
         if let Some(window) = self.left_open(purpose, &needs) {
             self.resumed.push(window.window);
-            self.out.push((window.from_at, window.to_at));
+            // Its walk began long ago: what became visible since, among what it had passed, is for a walk of its own.
+            self.out.push(settled_part(&window, self.bounds.overlap));
             return Some(Next::Resume(window));
         }
         let (from, to) = self.free(needs).max_by_key(|(_, to)| *to)?;
@@ -169,37 +172,58 @@ impl Plan {
         uncovered((self.bounds.start, self.bounds.horizon), self.complete().map(span))
     }
 
+    /// Listed, but so soon that something may have shown itself later: as a rule the time just before the last pass ended.
+    fn late(&self, missing: &[Span]) -> Vec<Span> {
+        let enough = self.complete().map(|window| settled_part(window, self.bounds.overlap));
+        uncovered((self.bounds.start, self.bounds.horizon), enough.chain(missing.iter().copied()))
+    }
+
     /// What has to be walked for a purpose, whether it is out or not.
     fn needs(&self, purpose: Purpose) -> Vec<Span> {
         let Bounds { start, horizon, .. } = self.bounds;
         let missing = self.missing();
+        let late = self.late(&missing);
         let past = |(from, to): &Span| *from == start && *to < horizon;
         match purpose {
-            Purpose::Feed => joined(missing.into_iter().chain(self.late.iter().copied())),
+            Purpose::Feed => joined(missing.into_iter().chain(late)),
             // On the very first pass the newest day is what is new, and the rest is the past.
             Purpose::Poll if missing == [(start, horizon)] => vec![(start.max(horizon - FIRST_SIZE), horizon)],
-            Purpose::Poll => joined(missing.into_iter().filter(|span| !past(span)).chain(self.late.iter().copied())),
-            Purpose::Backfill => missing.into_iter().filter(|(from, _)| *from == start).collect(),
+            Purpose::Poll => joined(missing.into_iter().filter(|span| !past(span)).chain(late)),
+            Purpose::Backfill => {
+                let demanded = self.bounds.demands.iter().flat_map(|demand| self.unmet(demand, &missing));
+                joined(missing.iter().copied().filter(|(from, _)| *from == start).chain(demanded))
+            }
             Purpose::Again => self.again(&missing),
             Purpose::Change | Purpose::Check => Vec::new(),
         }
     }
 
-    /// What was listed, but not late enough: the rungs of each day, and what else is demanded.
+    /// What was listed, but not late enough for the rungs of its day.
     fn again(&self, missing: &[Span]) -> Vec<Span> {
         let rung = |days: &i64| {
             let closed = (self.bounds.horizon - days * DAY_MS).div_euclid(DAY_MS) * DAY_MS;
             let enough = self.complete().map(|window| settled_part(window, days * DAY_MS));
             uncovered((self.bounds.start, closed), enough.chain(missing.iter().copied()))
         };
-        let rungs = self.bounds.rungs.iter().flat_map(rung);
-        rungs.chain(self.bounds.demands.iter().flat_map(|demand| self.unmet(demand, missing))).collect()
+        self.bounds.rungs.iter().flat_map(rung).collect()
     }
 
     fn unmet(&self, demand: &Demand, missing: &[Span]) -> Vec<Span> {
         let enough = self.complete().filter(|window| window.provider_at >= Some(demand.since)).map(span);
         let (from, to) = (demand.span.0.max(self.bounds.start), demand.span.1.min(self.bounds.horizon));
         uncovered((from, to), enough.chain(missing.iter().copied()))
+    }
+
+    /// True when everything of the frame was listed once, or is being listed.
+    pub(super) fn all_listed(&self) -> bool {
+        !self.wants(Purpose::Poll) && self.free(self.missing()).next().is_none()
+    }
+
+    /// How far the newest listing lies behind the horizon, milliseconds; the whole frame when nothing was listed yet.
+    pub(super) fn behind(&self) -> i64 {
+        let Bounds { start, horizon, .. } = self.bounds;
+        let tail = self.missing().into_iter().filter(|(from, to)| *from > start || *to == horizon);
+        tail.map(|(from, _)| horizon - from).max().unwrap_or(0)
     }
 
     /// True when all that was ever listed of what a demand asks for has been listed again.

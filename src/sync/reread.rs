@@ -56,7 +56,7 @@ async fn standing(work: &Work, lane: usize) -> Result<Vec<Change>> {
         if lane.problem.is_some() || lane.line.is_feed() {
             return Ok(Vec::new());
         }
-        (lane.line.clone(), !lane.plan.wants(Purpose::Backfill) && !lane.plan.wants(Purpose::Poll))
+        (lane.line.clone(), lane.plan.all_listed())
     };
     let (account, table, clock) = (work.of.account, line.table().to_owned(), line.stream.made);
     let changes = work.of.store.run(move |store| store.settle_changes(account, &table, clock)).await?;
@@ -71,7 +71,7 @@ async fn mark_unsettled(work: &Work, line: &Line, now: i64) -> Result<()> {
     let (only_word, began, seq) = (line.stream.heard == Heard::ByReading, work.began, work.of.read_seq().await?);
     let job = move |store: &mut crate::store::Store| {
         let last = store.round(account, &table, "unsettled")?;
-        if last.is_some_and(|last| now - last < DAY_MS) {
+        if last.is_some_and(|last| (0..DAY_MS).contains(&(now - last))) {
             return Ok(());
         }
         let since = if only_word { last.unwrap_or(start) } else { now };

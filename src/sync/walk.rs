@@ -1,15 +1,18 @@
 //! Walking one window: page after page of a list, or halves of a window until one response holds all of it. Each page is
 //! committed with its checkpoint before the next one is asked for.
 
+use std::collections::HashSet;
+
 use super::call::{Stop, malformed};
 use super::connection::{Connection, Line};
 use super::plan::Purpose;
 use super::span::Span;
+use super::trail::{Trail, contradiction, distinct, inside};
 use crate::http::Failure;
-use crate::problem::{self, Problem, Result};
+use crate::problem::{self, Result};
 use crate::providers::{Position, Turn, Way};
 use crate::store::{Commit, Committed, Step};
-use crate::stream::{Page, Value};
+use crate::stream::Page;
 use crate::testpoint::{kill_point, page_limit, planted};
 
 /// A window where this many records are expected is believed to be empty only when it shows itself so twice.
@@ -61,27 +64,35 @@ pub(super) async fn window(of: &Connection, line: &Line, open: &Open) -> Result<
 }
 
 async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) -> Result<()> {
-    let mut cursor = open.cursor.clone();
-    let (mut below, mut restarted, mut doubted) = (i64::MAX, false, false);
+    let mut trail = Trail::after(open.cursor.clone());
+    let (mut restarted, mut doubted) = (false, false);
     loop {
+        let cursor = trail.cursor.clone();
         let at = Position {
             from_s: open.from_s,
             to_s: open.to_s,
             cursor: cursor.clone(),
             limit: page_limit(line.stream.limit),
         };
-        let (page, seq) = match read(of, line, &at, open.purpose).await {
-            Ok(read) => read,
-            // The object that the cursor names may be gone: the window is walked again from its beginning.
-            Err(stop) if stop.refused() && cursor.is_some() && !restarted => {
-                (cursor, below, restarted) = (None, i64::MAX, true);
-                restart(of, line, open.window).await?;
-                continue;
+        let read = match read(of, line, &at, open.purpose).await {
+            Ok((page, seq)) => {
+                let turn = (of.provider.page)(line.stream, &page, &at).map_err(contradiction)?;
+                Some((page, seq, turn)).filter(|(page, ..)| page.records > 0 || cursor.is_none())
             }
+            Err(stop) if stop.refused() && cursor.is_some() && !restarted => None,
             Err(stop) => return Err(stop.problem()),
         };
-        let turn = (of.provider.page)(line.stream, &page, &at).map_err(contradiction)?;
-        below = in_order(line, &page, &at, below)?;
+        let Some((page, seq, turn)) = read else {
+            // The cursor is refused, or nothing is behind it although more was said to follow: the object that it names
+            // may be gone, and the window is walked again from its beginning.
+            if std::mem::replace(&mut restarted, true) {
+                return Err(contradiction("nothing where more was said to follow"));
+            }
+            trail = Trail::after(None);
+            restart(of, line, open.window).await?;
+            continue;
+        };
+        trail.follow(line, &page, &at)?;
         if doubtful(&page, open) && cursor.is_none() && !doubted {
             doubted = true;
             continue;
@@ -90,7 +101,7 @@ async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) ->
             Turn::Done => last(open),
             Turn::More(next) if planted("first_page_is_all") => {
                 let first = cursor.is_none();
-                cursor = Some(next);
+                trail.cursor = Some(next);
                 commit(of, line, page, (seq, "list"), if first { last(open) } else { Step::Nothing }).await?;
                 continue;
             }
@@ -98,7 +109,7 @@ async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) ->
                 return Err(contradiction("the same page came twice"));
             }
             Turn::More(next) => {
-                cursor = Some(next.clone());
+                trail.cursor = Some(next.clone());
                 Step::Continue { window: open.window, cursor: next }
             }
             Turn::TooFull => return Err(contradiction("a list that says it is too full")),
@@ -120,6 +131,7 @@ async fn halved(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) 
         let (page, seq) = read(of, line, &at, open.purpose).await.map_err(|stop| stop.problem())?;
         let turn = (of.provider.page)(line.stream, &page, &at).map_err(contradiction)?;
         inside(line, &page, (at.from_s - 1, at.to_s + 1))?;
+        distinct(&page, &mut HashSet::new())?;
         if doubtful(&page, &open) && !doubted {
             left.push((open, true));
             continue;
@@ -172,20 +184,32 @@ async fn full_second(of: &Connection, line: &Line, page: Page, seq: i64, open: &
 }
 
 /// Reads one page: the number of the read is taken before the request is sent.
-async fn read(of: &Connection, line: &Line, at: &Position, purpose: Purpose) -> std::result::Result<(Page, i64), Stop> {
-    let seq = of.read_seq().await?;
+pub(super) async fn read(
+    of: &Connection,
+    line: &Line,
+    at: &Position,
+    purpose: Purpose,
+) -> std::result::Result<(Page, i64), Stop> {
     let ask = (of.provider.request)(line.stream, at);
-    let called = of.caller.call(&ask, || of.count(line, purpose)).await;
-    if let Err(Stop::Failure(failure)) = &called
-        && taken_for_empty(failure, at)
-    {
-        return Ok((empty(line)?, seq));
-    }
-    let answer = called?;
-    kill_point("page.received");
-    match line.projection.page(answer.body, &line.stream.shape) {
-        Err(_) if planted("malformed_is_empty") => Ok((empty(line)?, seq)),
-        page => Ok((page.map_err(malformed)?, seq)),
+    let mut again = false;
+    loop {
+        let seq = of.read_seq().await?;
+        let called = of.caller.call(&ask, || of.count(line, purpose)).await;
+        if let Err(Stop::Failure(failure)) = &called
+            && taken_for_empty(failure, at)
+        {
+            return Ok((empty(line)?, seq));
+        }
+        let answer = called?;
+        kill_point("page.received");
+        let page = match line.projection.page(answer.body, &line.stream.shape) {
+            Err(_) if planted("malformed_is_empty") => empty(line)?,
+            page => page.map_err(malformed)?,
+        };
+        // A record that does not convert is looked at once more before it counts: the answer may be odd, not the record.
+        if page.rejected.is_empty() || std::mem::replace(&mut again, true) {
+            return Ok((page, seq));
+        }
     }
 }
 
@@ -207,19 +231,31 @@ async fn restart(of: &Connection, line: &Line, window: i64) -> Result<()> {
     of.store.run(move |store| store.restart_window(window, now, &declaration)).await
 }
 
-/// Stores a page that was read as number `seq`, from `source`, with what it proves.
-pub(super) async fn commit(
+/// A page that was read as number `read_seq`, from `source`, ready to be stored with what it proves.
+pub(super) async fn prepare(
     of: &Connection,
     line: &Line,
     page: Page,
     (read_seq, source): (i64, &'static str),
     step: Step,
-) -> Result<Committed> {
-    let bytes = page.bytes() as u64;
+) -> Result<Commit> {
+    of.in_mode(&page)?;
     let upsert = line.upsert.clone();
     // Marks are numbered now: what is read from here on was asked for after the page had said what changed.
     let mark_seq = if upsert.marks.is_some() { of.read_seq().await? } else { 0 };
-    let mut commit = Commit { upsert, page, read_seq, mark_seq, read_at: of.clock.wall_ms(), source, step };
+    Ok(Commit { upsert, page, read_seq, mark_seq, read_at: of.clock.wall_ms(), source, step })
+}
+
+/// Stores a page, with the number of its read and where it came from, and what it proves.
+pub(super) async fn commit(
+    of: &Connection,
+    line: &Line,
+    page: Page,
+    read: (i64, &'static str),
+    step: Step,
+) -> Result<Committed> {
+    let bytes = page.bytes() as u64;
+    let mut commit = prepare(of, line, page, read, step).await?;
     if planted("ack_before_commit") {
         acknowledge_first(of, &mut commit).await?;
     }
@@ -240,33 +276,4 @@ async fn acknowledge_first(of: &Connection, commit: &mut Commit) -> Result<()> {
     let (upsert, step) = (commit.upsert.clone(), std::mem::replace(&mut commit.step, Step::Nothing));
     let at = commit.read_at;
     of.store.run(move |store| store.step(&upsert, &step, 0, 0, at)).await
-}
-
-/// Every record lies within these seconds: anything else is not what was asked for.
-fn inside(line: &Line, page: &Page, (from_s, to_s): (i64, i64)) -> Result<()> {
-    let rows = &page.tables[0];
-    let times = (0..rows.len()).map(|row| page.value(rows.row(row)[line.clock_cell]));
-    let outside = |time: Value<'_>| matches!(time, Value::Int(time) if time < from_s * 1000 || time > to_s * 1000);
-    if times.into_iter().any(outside) { Err(contradiction("a record outside the window")) } else { Ok(()) }
-}
-
-/// A list is newest first and within its window; anything else is not the list that was asked for. Returns the oldest time
-/// seen, below which the next page must begin.
-fn in_order(line: &Line, page: &Page, at: &Position, mut below: i64) -> Result<i64> {
-    let rows = &page.tables[0];
-    for row in 0..rows.len() {
-        let Value::Int(time) = page.value(rows.row(row)[line.clock_cell]) else { continue };
-        if time < at.from_s * 1000 || time >= at.to_s * 1000 {
-            return Err(contradiction("a record outside the window"));
-        }
-        if time > below {
-            return Err(contradiction("records out of order"));
-        }
-        below = time;
-    }
-    Ok(below)
-}
-
-fn contradiction(why: &str) -> Problem {
-    problem::SYNC_CONTRADICTION.with(why)
 }

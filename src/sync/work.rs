@@ -8,10 +8,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::StreamProgress;
+use super::budget::may_rest;
 use super::connection::{Connection, Line};
 use super::plan::{Next, Plan, Purpose};
 use super::walk::{self, Open, Walked};
 use crate::problem::{self, Problem, Result};
+use crate::providers::Heard;
 use crate::testpoint::{kill_point, planted};
 
 /// Windows in flight at once, and so requests at once, for one connection.
@@ -41,6 +43,8 @@ pub(super) struct Lane {
     pub(super) problem: Option<Problem>,
     /// Something was noted that stands although the stream is read to its end.
     pub(super) noted: bool,
+    /// Its list is left alone in this pass: the feed says nothing new of it.
+    pub(super) rests: bool,
 }
 
 impl Work {
@@ -81,13 +85,34 @@ impl Work {
         Ok(())
     }
 
-    /// False once the pass is to stop, or the time for the past is over.
+    /// False once the pass is to stop, the time for the past is over, or the reads for this purpose are used up.
     pub(super) fn may_go_on(&self, purpose: Purpose) -> bool {
         let late = || self.until.is_some_and(|until| self.of.clock.mono() >= until);
-        !self.stop.load(Ordering::Relaxed) && !(purpose == Purpose::Backfill && late())
+        let over = self.stop.load(Ordering::Relaxed) || (purpose == Purpose::Backfill && late());
+        !over && self.of.left().allows(purpose)
     }
 
-    /// The next window, of the least busy stream first.
+    /// Lets the lists rest that were listed less than `rest` ago and of which the feed, heard whole, says nothing new. What
+    /// the feed never names rests when it names nothing at all.
+    pub(super) async fn rest(&self, rest: Duration) -> Result<()> {
+        let silent = |lane: &Lane| lane.line.is_feed() && lane.problem.is_none() && !lane.plan.wants(Purpose::Feed);
+        if rest.is_zero() || !self.lanes().iter().any(silent) {
+            return Ok(());
+        }
+        let account = self.of.account;
+        let marked = self.of.store.run(move |store| store.marked(account)).await?;
+        for lane in self.lanes().iter_mut() {
+            let named = match lane.line.stream.heard {
+                Heard::ByFeed => marked.contains(lane.line.table()),
+                _ => !marked.is_empty(),
+            };
+            let recent = lane.plan.behind() < i64::try_from(rest.as_millis()).unwrap_or(i64::MAX);
+            lane.rests = may_rest(lane.line.stream) && !named && recent;
+        }
+        Ok(())
+    }
+
+    /// The next window, of the least busy stream first, and of these of the one that is furthest behind.
     fn take(&self, purpose: Purpose) -> Option<(usize, Arc<Line>, Next, f64)> {
         let mut lanes = self.lanes();
         if planted("one_stops_all") && lanes.iter().any(|lane| lane.problem.is_some()) {
@@ -95,7 +120,7 @@ impl Work {
         }
         let free = |lane: &usize| lanes[*lane].problem.is_none() && lanes[*lane].serves(purpose);
         let mut order: Vec<usize> = (0..lanes.len()).filter(free).collect();
-        order.sort_by_key(|lane| lanes[*lane].busy);
+        order.sort_by_key(|lane| (lanes[*lane].busy, -lanes[*lane].plan.behind()));
         for lane in order {
             if let Some(next) = lanes[lane].plan.next(purpose) {
                 lanes[lane].busy += 1;
@@ -142,7 +167,7 @@ impl Work {
 impl Lane {
     /// The feed is heard first and has nothing else to do; all other streams have no part in that.
     fn serves(&self, purpose: Purpose) -> bool {
-        self.line.is_feed() == (purpose == Purpose::Feed)
+        self.line.is_feed() == (purpose == Purpose::Feed) && !(self.rests && purpose == Purpose::Poll)
     }
 }
 

@@ -107,9 +107,10 @@ async fn a_feed_that_was_not_heard_for_a_month_is_a_gap_until_all_is_listed_agai
     let stated =
         "SELECT count(*) FROM coverage WHERE stream = 'stripe_events' AND state = 'gap' AND reason = 'feed_retention'";
     assert_eq!(count(&rig, stated), 1, "it stands while one stream could not be listed again");
-    assert_eq!(known_of(&rig, "stripe_charges").changed_to, Some(heard), "no change is vouched for beyond the gap");
     let gap = known_of(&rig, "stripe_events").missing;
-    assert_eq!((gap.len(), gap[0].0), (1, heard), "{gap:?}");
+    assert!(gap.len() == 1 && gap[0].0 >= heard && gap[0].1 > heard + 10 * 86_400_000, "{heard}: {gap:?}");
+    let vouched = known_of(&rig, "stripe_charges").changed_to.unwrap();
+    assert!((heard..=gap[0].0).contains(&vouched), "no change is vouched for beyond the gap");
 
     rig.sandbox.set_faults(vec![]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
@@ -236,7 +237,8 @@ async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
     let rig = reading(rig, "streams = [\"payouts\"]").await;
     rig.clock.advance(DAY * 9);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
-    assert_eq!(count(&rig, "SELECT count(*) FROM changes"), 0, "nothing is marked that is not read");
+    let marked = "SELECT count(*) FROM changes WHERE stream <> 'stripe_payouts' AND stream NOT LIKE 'checkoutcom%'";
+    assert_eq!(count(&rig, marked), 0, "nothing is marked that is not read");
     assert!(!behind(&rig, "stripe_charges", TruthStream::StripeCharges).is_empty(), "the test needs a change");
     let rig = reading(rig, "").await;
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());

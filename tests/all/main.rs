@@ -2,11 +2,13 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+mod broken;
 mod changes;
 mod cli;
 mod config;
 mod declarations;
 mod egress;
+mod fuzz;
 mod http;
 mod judges;
 #[cfg(debug_assertions)]
@@ -22,3 +24,4 @@ mod stream;
 mod sync;
 mod twin;
 mod vault;
+mod verify;

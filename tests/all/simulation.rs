@@ -12,6 +12,7 @@
 
 mod dice;
 mod life;
+mod months;
 mod options;
 mod oracle;
 mod planted;

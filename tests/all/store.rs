@@ -13,3 +13,4 @@ mod opening;
 mod query;
 mod readers;
 mod types;
+mod vfs;

@@ -196,18 +196,22 @@ fn on_the_ladder(view: &View, codes: &[&str]) -> bool {
     steps.is_sorted_by(|earlier, later| earlier >= later)
 }
 
+/// The first year of a period: nothing that leaves is older (and an ISO week of an earlier year may carry a sign).
+const FIRST_YEAR: i16 = 1970;
+
 /// The period's label and whether it is late, judged by a calendar library.
 fn period(label: &[u8]) -> Option<(String, bool)> {
     let label = std::str::from_utf8(label).ok()?;
     if let Some((year, week)) = label.split_once("-W") {
         let monday =
             jiff::civil::ISOWeekDate::new(year.parse().ok()?, week.parse().ok()?, jiff::civil::Weekday::Monday);
-        let monday = monday.ok()?;
+        let monday = monday.ok().filter(|monday| monday.year() >= FIRST_YEAR)?;
         return Some((format!("{:04}-W{:02}", monday.year(), monday.week()), true));
     }
     let mut parts = label.split('-');
     let (year, month, day) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let date = jiff::civil::Date::new(year, month, day).ok().filter(|_| parts.next().is_none())?;
+    let date = jiff::civil::Date::new(year, month, day).ok().filter(|date| date.year() >= FIRST_YEAR);
+    let date = date.filter(|_| parts.next().is_none())?;
     Some((format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day()), false))
 }
 
@@ -261,6 +265,7 @@ mod tests {
             ("2026-11-16", "2026-11-31", "not a period"),
             ("2026-11-16", "2026-11-6", "not in canonical form"),
             ("2026-11-16", "4242", "not a period"),
+            ("2026-11-16", "1969-12-31", "not a period"),
             ("2026-11-16", "2026-W47", "not the fixed envelope"),
             ("false", "true", "not the fixed envelope"),
             ("\"epoch\":0", "\"epoch\":1", "not the fixed envelope"),
@@ -286,7 +291,11 @@ mod tests {
             assert_eq!(refused(&GOOD.replacen(from, to, 1)), rule, "{from} -> {to}");
         }
         assert_eq!(refused(&" ".repeat(MAX_BYTES + 1)), "too long");
+        assert_eq!(refused(&" ".repeat(65_536)), "not the fixed envelope", "so long a batch may be");
+        assert_eq!(refused(&" ".repeat(65_537)), "too long");
         assert_eq!(refused(""), "not the fixed envelope");
+        let refusal = check(GOOD.replace("412", "9").as_bytes()).unwrap_err();
+        assert_eq!(refusal.to_string(), "count out of bounds at byte 122");
     }
 
     #[test]
@@ -309,5 +318,8 @@ mod tests {
         assert_eq!(check(late.as_bytes()).unwrap().period, "2026-W47");
         assert_eq!(refused(&late.replace("W47", "W54")), "not a period");
         assert_eq!(refused(&late.replace("W47", "W7")), "not in canonical form");
+        for year in ["-2026", "-999", "0001", "1969"] {
+            assert_eq!(refused(&late.replace("2026-W", &format!("{year}-W"))), "not a period", "{year}");
+        }
     }
 }

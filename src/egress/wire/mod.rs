@@ -120,3 +120,52 @@ pub fn encode(fact: &Fact, period: Period, cells: &[Cell]) -> EgressBytes {
     out.push_str("]}");
     EgressBytes(out.into_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::gate::{Event, gate};
+    use crate::egress::registry::ATTEMPTS;
+
+    const CODES: Codes = Codes {
+        outcome: Outcome::Captured,
+        provider: Provider::Stripe,
+        scheme: Scheme::Visa,
+        funding: Funding::Credit,
+    };
+
+    #[test]
+    fn a_number_is_itself_up_to_its_bound() {
+        assert_eq!(Count::new(1_000_000_000).map(Count::get), Some(1_000_000_000));
+        assert_eq!(Count::new(1_000_000_001), None);
+        assert_eq!(Count::new(usize::MAX), None);
+    }
+
+    #[test]
+    fn each_dimension_is_rolled_up_alone() {
+        let codes = |dim| CODES.without(dim).sort_key();
+        assert_eq!(codes(Dim::Outcome), ["captured", "stripe", "visa", "credit"]);
+        assert_eq!(codes(Dim::Provider), ["captured", "any", "visa", "credit"]);
+        assert_eq!(codes(Dim::Scheme), ["captured", "stripe", "any", "credit"]);
+        assert_eq!(codes(Dim::Funding), ["captured", "stripe", "visa", "any"]);
+    }
+
+    #[test]
+    fn the_bytes_of_a_batch_are_these_and_the_guard_reads_them() {
+        let event = |number: u32, codes| {
+            let mut mark = [0; 16];
+            mark[..4].copy_from_slice(&number.to_be_bytes());
+            Event { mark, account: 1, codes, card: Some(format!("card{number}").into()), payer: None }
+        };
+        let declined = Codes { outcome: Outcome::Declined, ..CODES };
+        let events: Vec<Event> = (0..12).map(|n| event(n, declined)).chain((12..22).map(|n| event(n, CODES))).collect();
+        let gated = gate(&ATTEMPTS.view, &events, ATTEMPTS.k);
+        let bytes = encode(&ATTEMPTS, Period::Day(Day::civil(2026, 11, 16)), &gated.cells);
+        let expected = concat!(
+            r#"{"f":1,"fact":"attempts","v":1,"period":"2026-11-16","epoch":0,"late":false,"card":["#,
+            r#"["captured","stripe","visa","credit",10],["declined","stripe","visa","credit",12]]}"#
+        );
+        assert_eq!(std::str::from_utf8(bytes.as_slice()), Ok(expected));
+        assert_eq!(guard::check(bytes.as_slice()).map(|reading| reading.bytes().clone()), Ok(bytes));
+    }
+}

@@ -158,7 +158,16 @@ mod tests {
             assert_eq!(day.week().to_string(), format!("{:04}-W{:02}", iso.year(), iso.week()));
             assert_eq!(day.week().last_day() == day, iso.weekday() == jiff::civil::Weekday::Sunday);
             date = date.tomorrow().unwrap();
+            assert_eq!(day.next().number(), number + 1);
         }
+    }
+
+    #[test]
+    fn a_week_is_followed_by_the_next_and_only_weeks_are_late() {
+        let (monday, week) = (Day::civil(2026, 12, 28), Day::civil(2027, 1, 3).week());
+        assert_eq!((week.to_string().as_str(), week.next().to_string().as_str()), ("2026-W53", "2027-W01"));
+        assert_eq!((week.first_day(), week.last_day()), (monday, Day::civil(2027, 1, 3)));
+        assert!(Period::Late(week).is_late() && !Period::Day(monday).is_late());
     }
 
     #[test]

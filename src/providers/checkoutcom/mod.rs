@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, Heard, KeyForm, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
+use super::{Ask, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
 use crate::testpoint::planted;
@@ -14,19 +14,31 @@ pub static PROVIDER: Provider = Provider {
     name: "checkoutcom",
     streams: STREAMS,
     marks: MARKS,
+    links: LINKS,
     headers: &[],
     request,
     page,
     one,
     find: Some(find),
+    // Only requests a second are limited.
+    grant: None,
     // A missing object has no documented body, and one of another entity looks the same.
     gone: |_| false,
+    mode: None,
     exponent,
     key,
 };
 
 /// A dispute that is new or moved changes its payment.
 static MARKS: &[Mark] = &[Mark { stream: "disputes", id: "payment_id", of: Of::Stream("payments") }];
+
+/// The payment of every dispute is read by its id, however old it is.
+static LINKS: &[Link] = &[Link {
+    stream: "disputes",
+    id: "payment_id",
+    of: "payments",
+    expected: "t.received_at >= ?2 AND t.received_at < ?3",
+}];
 
 static STREAMS: &[Stream] = &[
     Stream {

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, Heard, KeyForm, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
+use super::{Ask, Grant, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
 use crate::testpoint::planted;
@@ -17,17 +17,21 @@ pub static PROVIDER: Provider = Provider {
     name: "stripe",
     streams: STREAMS,
     marks: MARKS,
+    links: LINKS,
     headers: &[("stripe-version", API_VERSION)],
     request,
     page,
     one,
     find: None,
+    // On average, over a rolling 30 days, for the whole account (Stripe's page on rate limits, 2026).
+    grant: Some(Grant { payments: "charges", per_payment: 500, least: 10_000 }),
     gone,
+    mode: Some("livemode"),
     exponent,
     key,
 };
 
-const LIST: Shape = Shape { records: Some("data"), leaves: &["object", "has_more"] };
+const LIST: Shape = Shape { records: Some("data"), leaves: &["object", "has_more", "url"] };
 
 /// A list with the usual filters, whose changes the event feed tells.
 const fn list(
@@ -112,6 +116,22 @@ static MARKS: &[Mark] = &[
     Mark { stream: "events", id: "latest_charge_id", of: Of::Stream("charges") },
 ];
 
+/// A charge is made after its intent, and before what is done with it.
+const AFTER_ITS_INTENT: &str = "t.created_at < ?3 AND EXISTS (SELECT 1 FROM stripe_payment_intents i
+    WHERE i.account = t.account AND i.id = t.payment_intent_id AND i.created_at >= ?2)";
+
+/// A charge reaches the balance when it is captured: within 30 days, where the card's network allows the longest.
+static LINKS: &[Link] = &[
+    Link {
+        stream: "charges",
+        id: "balance_transaction_id",
+        of: "balance_transactions",
+        expected: "t.created_at >= ?2 AND t.created_at < ?3 - 2678400000",
+    },
+    Link { stream: "refunds", id: "charge_id", of: "charges", expected: AFTER_ITS_INTENT },
+    Link { stream: "disputes", id: "charge_id", of: "charges", expected: AFTER_ITS_INTENT },
+];
+
 fn request(stream: &Stream, at: &Position) -> Ask {
     let to_s = if planted("window_end_dropped") { at.to_s - 60 } else { at.to_s };
     let mut path = format!("{}?limit={}&created[gte]={}&created[lt]={to_s}", stream.path, at.limit, at.from_s);
@@ -122,10 +142,14 @@ fn request(stream: &Stream, at: &Position) -> Ask {
     Ask { body: None, path }
 }
 
-fn page(_: &Stream, page: &Page, _: &Position) -> std::result::Result<Turn, Odd> {
-    let [object, has_more] = &page.leaves[..] else { return Err("no list") };
+fn page(stream: &Stream, page: &Page, _: &Position) -> std::result::Result<Turn, Odd> {
+    let [object, has_more, url] = &page.leaves[..] else { return Err("no list") };
     if *object != Some(Leaf::Text("list".to_owned())) {
         return Err("the answer is not a list");
+    }
+    // Each list names its own address.
+    if matches!(url, Some(Leaf::Text(url)) if !url.starts_with(stream.path)) {
+        return Err("the answer is another list");
     }
     match has_more {
         Some(Leaf::Bool(false)) => Ok(Turn::Done),

@@ -90,10 +90,24 @@ fn empty_windows_grow_and_crowded_ones_shrink() {
 #[test]
 fn a_later_pass_begins_before_the_end_of_the_last_one() {
     let end = day(10);
-    let mut plan = plan(10, vec![window(0, end - 5 * MINUTE, day(100))]);
-    assert_eq!(plan.next(Purpose::Poll), fresh(end - 20 * MINUTE, end));
+    let mut later = plan(10, vec![window(0, end - 5 * MINUTE, end - 3 * MINUTE)]);
+    assert_eq!(later.next(Purpose::Poll), fresh(end - 18 * MINUTE, end));
+    assert_eq!(later.next(Purpose::Poll), None);
+    assert_eq!(later.next(Purpose::Backfill), None);
+    let mut much_later = plan(10, vec![window(0, end - 5 * MINUTE, day(100))]);
+    assert_eq!(much_later.next(Purpose::Poll), fresh(end - 5 * MINUTE, end), "it had looked late enough");
+}
+
+#[test]
+fn a_window_that_is_gone_on_with_is_looked_back_at() {
+    // Opened on day 3, gone on with on day 5: what became visible in between may lie before the page where it stood.
+    let mut open = window(day(2), day(3), day(3) + 2 * MINUTE);
+    (open.state, open.window) = (WindowState::Open, 7);
+    let windows = vec![window(0, day(2), day(100)), open.clone()];
+    let mut plan = Plan::new(Bounds { rungs: &[], ..bounds(5) }, "d", windows, Some(day(90)));
+    assert_eq!(plan.next(Purpose::Poll), Some(Next::Resume(open)));
+    assert_eq!(plan.next(Purpose::Poll), fresh(day(3) - 13 * MINUTE, day(5)));
     assert_eq!(plan.next(Purpose::Poll), None);
-    assert_eq!(plan.next(Purpose::Backfill), None);
 }
 
 #[test]
@@ -119,11 +133,32 @@ fn a_demand_is_met_by_walks_that_began_late_enough_and_spares_what_was_never_lis
         vec![window(day(2), day(5), day(7)), window(day(4), day(10), day(9)), window(day(4), day(10), day(8))];
     let mut plan = Plan::new(bounds, "d", windows, Some(day(90)));
     assert!(!plan.meets(&demand));
-    assert_eq!(plan.next(Purpose::Again), fresh(day(2), day(4)));
+    // Before day 2 nothing was ever listed; what is demanded is read with the past, and by its reads.
+    assert_eq!(plan.next(Purpose::Backfill), fresh(0, day(4)));
     assert_eq!(plan.next(Purpose::Again), None);
     plan.done((day(2), day(4)), day(9), (1, 0));
     assert!(plan.meets(&demand));
-    assert!(plan.wants(Purpose::Backfill), "what was never listed is the past, not a demand");
+}
+
+#[test]
+fn how_far_a_list_is_behind_is_told_by_what_is_new_and_not_by_the_past() {
+    assert_eq!(plan(10, vec![]).behind(), day(10), "nothing was listed yet");
+    assert_eq!(plan(10, vec![window(day(2), day(10), day(100))]).behind(), 0, "only the past is left");
+    let hole = vec![window(day(2), day(6), day(100)), window(day(7), day(10) - MINUTE, day(100))];
+    assert_eq!(plan(10, hole).behind(), day(4), "a hole is as far behind as it begins");
+}
+
+#[test]
+fn what_is_demanded_again_was_listed_all_the_same() {
+    let demand = Demand { span: (day(1), day(9)), since: day(12) };
+    let bounds = Bounds { demands: vec![demand], ..bounds(10) };
+    let mut listed = Plan::new(bounds, "d", vec![window(0, day(10), day(11))], None);
+    assert!(listed.all_listed() && listed.wants(Purpose::Backfill));
+    assert_eq!(run(&mut listed, day(12), 1, &[Purpose::Backfill]).len(), 3, "8 days: 1, 4 and 3");
+    let mut past = plan(10, vec![window(day(2), day(10), day(100))]);
+    assert!(!past.all_listed());
+    assert!(past.next(Purpose::Backfill).is_some() && past.next(Purpose::Backfill).is_some());
+    assert!(past.all_listed(), "it is out");
 }
 
 #[test]
@@ -136,7 +171,7 @@ fn windows_of_another_declaration_prove_nothing() {
 
 #[test]
 fn an_open_window_is_gone_on_with_first_where_it_belongs_and_not_handed_out_twice() {
-    let mut open = window(day(2), day(3), 0);
+    let mut open = window(day(2), day(3), day(100));
     (open.state, open.window) = (WindowState::Open, 7);
     let mut first = plan(4, vec![open.clone()]);
     assert_eq!(first.next(Purpose::Poll), fresh(day(3), day(4)));
@@ -152,7 +187,7 @@ fn an_open_window_is_gone_on_with_first_where_it_belongs_and_not_handed_out_twic
 #[test]
 fn a_feed_is_heard_from_its_position_whatever_is_missing() {
     let mut plan =
-        Plan::new(Bounds { start: day(3), rungs: &[], ..bounds(6) }, "d", vec![window(day(4), day(5), day(6))], None);
+        Plan::new(Bounds { start: day(3), rungs: &[], ..bounds(6) }, "d", vec![window(day(4), day(5), day(5))], None);
     let walked = run(&mut plan, day(6), 1, &[Purpose::Feed]);
     assert_eq!(walked, [(day(5), day(6)), (day(5) - 15 * MINUTE, day(5)), (day(3), day(4))]);
     assert_eq!(first_hole(&plan.windows, day(3), "d"), Some(day(6)));

@@ -64,6 +64,17 @@ fn dump(path: &Path) -> String {
     sql
 }
 
+/// Every landed version's file, oldest first.
+pub(super) fn landed() -> Vec<String> {
+    (1..).map_while(|version| std::fs::read_to_string(file(version)).ok()).collect()
+}
+
+/// Every table of a store with its columns.
+pub(super) fn held(path: &Path) -> Vec<(String, Vec<String>)> {
+    let store = writer(path);
+    tables(&store).into_iter().map(|table| (table.clone(), columns(&store, &table))).collect()
+}
+
 fn tables(store: &Connection) -> Vec<String> {
     rows(store, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY rowid")
 }
@@ -91,7 +102,7 @@ fn shape(path: &Path) -> Vec<String> {
 }
 
 /// All rows, by table, of the columns given; the one fact that opening changes is left out.
-fn content(path: &Path, of: &[(String, Vec<String>)]) -> Vec<String> {
+pub(super) fn content(path: &Path, of: &[(String, Vec<String>)]) -> Vec<String> {
     let store = stranger(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
     let table = |(table, columns): &(String, Vec<String>)| {
         let only = if table == "state" { "WHERE name <> 'in_use'" } else { "" };
@@ -113,10 +124,7 @@ fn every_landed_version_opens_whole() {
         let kept = std::fs::read_to_string(file(version)).unwrap_or_else(|error| panic!("v{version}.sql: {error}"));
         let (_folder, path) = folder();
         writer(&path).execute_batch(&kept).unwrap();
-        let held: Vec<_> = {
-            let old = writer(&path);
-            tables(&old).into_iter().map(|table| (table.clone(), columns(&old, &table))).collect()
-        };
+        let held = held(&path);
         let before = content(&path, &held);
         assert!(before.len() >= 2 * held.len(), "v{version}: a table without rows");
         let store = open(&path);

@@ -177,3 +177,28 @@ fn another_user_with_the_group_reads_at_every_moment_and_writes_at_none() {
     let mut command = Command::new(&stranger[0]);
     assert!(!command.args(&stranger[1..]).arg("ls").arg(&folder).output().unwrap().status.success());
 }
+
+/// Whoever closes a database last takes its log away. A tool of the owner, beside the writer, must not believe that it is
+/// alone: as it would if reading within the writer's process had dropped the writer's lock on the main file.
+#[cfg(target_os = "linux")]
+#[test]
+fn reading_in_the_writers_process_leaves_the_writers_lock() {
+    let (_folder, path) = folder();
+    let locked = || {
+        let file = format!(":{} ", std::fs::metadata(&path).unwrap().ino());
+        let own = format!(" {} ", std::process::id());
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|lock| lock.contains(&file) && lock.contains(&own))
+    };
+    let mut store = open(&path);
+    account(&mut store, "main");
+    assert!(locked());
+    let first = Reader::open(&path).unwrap();
+    assert!(locked(), "beside a reader");
+    assert_eq!(count(&path), 0); // by another one, which ends here
+    assert!(locked(), "after a reader");
+    drop(first);
+    assert!(locked(), "after both");
+    drop(store);
+    assert!(!locked(), "the case is none: somebody else holds the file");
+}

@@ -1,0 +1,57 @@
+#!/bin/bash
+# Runs the fuzz targets.
+#   .ci/fuzz.sh SECONDS [TARGET…]    each target (or those named) for so long; 0 only replays the kept inputs
+# Ends with 1 when a target finds anything; the input is then in fuzz/target/found, and the command that replays it is
+# printed. New inputs that reach new code are gathered in fuzz/target/corpus; `.ci/fuzz.sh keep` moves the smallest set
+# that reaches as much into fuzz/corpus. Plain stable Rust and a C++ compiler are enough.
+set -eu -o pipefail
+
+cd "$(dirname "$(realpath "$0")")/.."
+seconds=${1:?SECONDS or keep}
+shift
+host=$(rustc -vV | sed -n 's/^host: //p')
+fuzzer=fuzz/target/$host/release/counterfoil-fuzz
+# A kept input is at most this long: longer ones say nothing that a short one does not.
+longest=8192
+
+# LLVM's own pass puts counters into the code; with --target it does so only in what runs, not in what builds.
+flags=(-Cpasses=sancov-module -Ccodegen-units=1)
+for option in level=4 inline-8bit-counters pc-table trace-compares; do
+  flags+=("-Cllvm-args=-sanitizer-coverage-$option")
+done
+RUSTFLAGS="${flags[*]}" cargo build --locked --release --quiet --manifest-path fuzz/Cargo.toml --target "$host"
+
+if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(ls fuzz/corpus); fi
+mkdir -p fuzz/target/found
+failed=()
+for target in "${targets[@]}"; do
+  export COUNTERFOIL_FUZZ=$target
+  kept=fuzz/corpus/$target
+  found=fuzz/target/corpus/$target
+  log=fuzz/target/$target.log
+  mkdir -p "$found"
+  if [ "$seconds" = keep ]; then
+    "$fuzzer" -set_cover_merge=1 -max_len=$longest "$kept" "$found" > "$log" 2>&1 || { tail -5 "$log"; exit 1; }
+    # The largest go first: what is kept is for the ordinary tests, and stays small.
+    while [ "$(du -sb "$kept" | cut -f1)" -gt 40000 ]; do
+      find "$kept" -type f -size +0 ! -name 'seed-*' ! -name 'found-*' -printf '%s %p\n' | sort -n | tail -1 | cut -d' ' -f2- |
+        xargs -r rm
+    done
+    echo "$target: $(find "$kept" -type f | wc -l) inputs, $(du -sb "$kept" | cut -f1) bytes"
+    continue
+  fi
+  limit=(-max_total_time="$seconds")
+  [ "$seconds" != 0 ] || limit=(-runs=0)
+  begin=$SECONDS
+  if "$fuzzer" "${limit[@]}" -max_len=$longest -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="fuzz/target/found/$target-" "$found" "$kept" > "$log" 2>&1; then
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    cover=$(grep -oE 'cov: [0-9]+ ft: [0-9]+' "$log" | tail -1)
+    printf '%-12s %10s inputs in %s s, %s\n' "$target" "$runs" $((SECONDS - begin)) "$cover"
+  else
+    failed+=("$target")
+    grep -E '^(thread|  left|  right)|panicked|ERROR|Test unit written' "$log" | head -20 || true
+    echo "replay: COUNTERFOIL_FUZZ=$target $fuzzer fuzz/target/found/$target-…"
+  fi
+done
+[ ${#failed[@]} = 0 ] || { echo "found something: ${failed[*]}"; exit 1; }

@@ -1,0 +1,144 @@
+//! Passes that keep to their reads: what is left alone when there are few, what goes on, and when all goes on again.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use counterfoil::clock::Clock;
+use counterfoil::sandbox::{Fault, FaultKind, TruthStream};
+use counterfoil::sync::{Allowance, PassEnd, Purpose, pass};
+
+use super::{Rig, problems};
+
+const MINUTE: u64 = 60;
+
+/// One pass as the agent makes it, and the Stripe paths that it asked for.
+async fn one_pass(rig: &Rig) -> (PassEnd, Vec<String>) {
+    let before = rig.sandbox.requests().len();
+    let connection = rig.parts.connection("main").await.unwrap();
+    let until = rig.clock.mono() + Duration::from_secs(3600);
+    let end = pass(connection, None, Arc::new(AtomicBool::new(false)), Some(until)).await.unwrap();
+    let asked = rig.sandbox.requests()[before..].iter().map(|one| one.path.clone()).collect();
+    (end, asked)
+}
+
+fn lists(asked: &[String], path: &str) -> bool {
+    asked.iter().any(|one| one == path)
+}
+
+/// As if so many reads had been sent today.
+async fn spend(rig: &Rig, purpose: Purpose, reads: u64) {
+    let now = rig.parts.connection("main").await.unwrap().caller.provider_now().unwrap_or(rig.clock.wall_ms());
+    let day = now.div_euclid(86_400_000) * 86_400_000;
+    rig.parts
+        .store
+        .run(move |store| {
+            let account = store.account("main")?.map_or(0, |account| account.account);
+            store.count_reads(account, day, purpose.name(), reads)
+        })
+        .await
+        .unwrap();
+}
+
+async fn upkeep(rig: &Rig) -> Allowance {
+    rig.parts.connection("main").await.unwrap().budget().await.unwrap().upkeep.unwrap()
+}
+
+/// Spends until only so many are left for the present.
+async fn leave(rig: &Rig, reads: i64) {
+    while upkeep(rig).await.left > reads {
+        spend(rig, Purpose::Poll, (upkeep(rig).await.left - reads) as u64).await;
+    }
+}
+
+#[tokio::test]
+async fn with_few_reads_lists_without_news_rest_and_those_with_news_do_not() {
+    let rig = Rig::new(200).await;
+    assert_eq!(problems(&rig.sync().await), [] as [serde_json::Value; 0]);
+    let budget = rig.parts.connection("main").await.unwrap().budget().await.unwrap();
+    assert!(budget.rest > Duration::from_secs(10 * MINUTE) && budget.rest < Duration::from_secs(120 * MINUTE));
+    let (mut rested, mut named) = (0, 0);
+    for _ in 0..120 {
+        rig.clock.advance(Duration::from_secs(5 * MINUTE));
+        let held = rig.ids("stripe_charges").len();
+        let (_, asked) = one_pass(&rig).await;
+        assert!(lists(&asked, "/v1/events"), "the feed is always heard");
+        let news = rig.ids("stripe_charges").len() > held;
+        assert!(!news || lists(&asked, "/v1/charges"));
+        rested += u64::from(!lists(&asked, "/v1/charges") && !lists(&asked, "/v1/balance_transactions"));
+        named += u64::from(lists(&asked, "/v1/charges") && !lists(&asked, "/v1/disputes"));
+    }
+    assert!(rested > 60 && named > 0, "{rested} times nothing was listed, {named} times only what had news");
+    // Whatever the rest did: all is there that could be heard of.
+    let (until, held) = (rig.sandbox.now_ms() - 20 * 60_000, rig.ids("stripe_charges"));
+    let missing = rig.truth(TruthStream::StripeCharges, until, until).into_iter().filter(|id| !held.contains(id));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn where_the_feed_cannot_be_heard_no_list_rests() {
+    let rig = Rig::new(200).await;
+    rig.sync().await;
+    rig.sandbox.set_faults(vec![Fault::always("/v1/events", FaultKind::status(403))]);
+    for _ in 0..3 {
+        rig.clock.advance(Duration::from_secs(5 * MINUTE));
+        let (_, asked) = one_pass(&rig).await;
+        assert!(lists(&asked, "/v1/charges") && lists(&asked, "/v1/disputes"), "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_past_waits_when_its_reads_are_used_up_and_the_present_does_not() {
+    let rig = Rig::new(200).await;
+    spend(&rig, Purpose::Backfill, 1_000_000).await;
+    let (end, asked) = one_pass(&rig).await;
+    assert!(end.more && end.held, "{end:?}");
+    assert!(end.streams.iter().all(|one| one.problem.is_none()), "it is no problem");
+    assert!(lists(&asked, "/v1/charges") && lists(&asked, "/v1/events"), "what is new is read");
+    let held = rig.ids("stripe_charges").len();
+    let (end, _) = one_pass(&rig).await;
+    assert!(end.held && rig.ids("stripe_charges").len() < held + 3, "the past is left alone");
+    // Whoever asks for it gets all of it.
+    let began = rig.sandbox.now_ms();
+    rig.sync().await;
+    assert!(rig.ids("stripe_charges").len() > held + 50);
+    super::complete(&rig, "stripe_charges", TruthStream::StripeCharges, began);
+}
+
+fn backfilled(rig: &Rig) -> Option<i64> {
+    rig.reader().table("SELECT sum(reads) FROM reads WHERE purpose = 'backfill'").unwrap().rows[0][0].int()
+}
+
+#[tokio::test]
+async fn the_past_goes_on_by_itself_when_reads_have_accrued() {
+    let rig = Rig::new(200).await;
+    let connection = rig.parts.connection("main").await.unwrap();
+    let left = connection.budget().await.unwrap().backfill.unwrap().left;
+    spend(&rig, Purpose::Backfill, left as u64 + 5_000).await;
+    assert!(one_pass(&rig).await.0.held);
+    let again = connection.budget().await.unwrap().backfill.unwrap().again_at.unwrap();
+    let now = connection.caller.provider_now().unwrap();
+    rig.clock.advance(Duration::from_millis((again - now) as u64 + 60_000));
+    let before = backfilled(&rig);
+    let (end, _) = one_pass(&rig).await;
+    assert!(backfilled(&rig) > before, "{end:?}");
+}
+
+#[tokio::test]
+async fn without_reads_only_what_is_set_aside_for_changes_is_spent() {
+    let rig = Rig::new(200).await;
+    rig.sync().await;
+    // After this long every list is due.
+    rig.clock.advance(Duration::from_secs(7 * 3600));
+    let most = upkeep(&rig).await.most;
+    leave(&rig, most / 16).await;
+    let (_, asked) = one_pass(&rig).await;
+    assert!(lists(&asked, "/v1/events") && !lists(&asked, "/v1/charges"), "{asked:?}");
+    leave(&rig, 0).await;
+    let (end, asked) = one_pass(&rig).await;
+    assert_eq!(asked, Vec::<String>::new());
+    assert!(end.streams.iter().all(|one| one.problem.is_none()));
+    rig.clock.advance(Duration::from_secs(2 * 86_400));
+    let (_, asked) = one_pass(&rig).await;
+    assert!(lists(&asked, "/v1/events") && lists(&asked, "/v1/charges"), "{asked:?}");
+}
