@@ -161,9 +161,18 @@ mod tests {
     }
 
     #[test]
+    fn a_host_has_at_most_253_characters() {
+        let host = |last: usize| format!("https://{0}.{0}.{0}.{1}", "a".repeat(63), "a".repeat(last));
+        assert_eq!(text(&host(61)), format!("{}:443", host(61)));
+        assert_eq!(text(&host(62)), "vault.url");
+        assert_eq!(text(&host(63)), "vault.url");
+    }
+
+    #[test]
     fn a_url_has_one_origin_whatever_its_spelling() {
         for (url, origin) in [
             ("https://api.stripe.com", "https://api.stripe.com:443"),
+            ("https://a-b_c.example", "https://a-b_c.example:443"),
             ("HTTPS://API.Stripe.COM/v1/charges?limit=100#x", "https://api.stripe.com:443"),
             ("https://api.stripe.com:443/", "https://api.stripe.com:443"),
             ("https://api.stripe.com:8443?a=b@c", "https://api.stripe.com:8443"),
