@@ -251,3 +251,9 @@ pub fn declarations() -> Result<Vec<Declaration>> {
 fn refuse(entry: &'static Entry, why: &str) -> Problem {
     entry.with(why)
 }
+
+/// An id as it stands in a path or a query: whatever is not plain is escaped.
+fn escaped(id: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    id.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

@@ -315,9 +315,10 @@ fn span(window: &Window) -> Span {
     (window.from_at, window.to_at)
 }
 
-/// The part of a window that was this old when its walk began.
+/// The part of a window that was this old when its walk began, in whole seconds as windows are.
 fn settled_part(window: &Window, age: i64) -> Span {
-    (window.from_at, window.to_at.min(window.provider_at.unwrap_or(0) - age))
+    let edge = (window.provider_at.unwrap_or(0) - age).div_euclid(1000) * 1000;
+    (window.from_at, window.to_at.min(edge))
 }
 
 /// The first moment after `since` that was not walked whole; where the newest walk ends when there is none.

@@ -239,7 +239,12 @@ async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     let marked = "SELECT count(*) FROM changes WHERE stream <> 'stripe_payouts' AND stream NOT LIKE 'checkoutcom%'";
     assert_eq!(count(&rig, marked), 0, "nothing is marked that is not read");
-    assert!(!behind(&rig, "stripe_charges", TruthStream::StripeCharges).is_empty(), "the test needs a change");
+    let of = [
+        ("stripe_balance_transactions", TruthStream::StripeBalanceTransactions),
+        ("stripe_refunds", TruthStream::StripeRefunds),
+    ];
+    let behind = of.into_iter().map(|(table, stream)| behind(&rig, table, stream).len()).sum::<usize>();
+    assert!(behind > 0, "the test needs a change");
     let rig = reading(rig, "").await;
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     up_to_date(&rig).await;

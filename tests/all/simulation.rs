@@ -16,6 +16,8 @@ mod months;
 mod options;
 mod oracle;
 mod planted;
+mod running;
+mod sent;
 mod storm;
 mod time;
 

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
+use super::{Ask, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, escaped, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
 use crate::testpoint::planted;
@@ -120,14 +120,16 @@ fn page(stream: &Stream, page: &Page, at: &Position) -> std::result::Result<Turn
 
 fn one(stream: &Stream, id: &str) -> Ask {
     let list = if stream.path == "/disputes" { "/disputes" } else { "/payments" };
-    Ask { body: None, path: format!("{list}/{id}") }
+    Ask { body: None, path: format!("{list}/{}", escaped(id)) }
 }
 
 /// By search: another permission, and the payment's actions come with it. Without a range it looks back 90 days.
 fn find(_: &Stream, id: &str, made_s: Option<i64>) -> Ask {
     let range = |made| format!(r#","from":"{}","to":"{}""#, time(made), time(made + 1));
     let range = made_s.map(range).unwrap_or_default();
-    Ask { body: Some(format!(r#"{{"query":"id:'{id}'","limit":2{range}}}"#)), path: "/payments/search".to_owned() }
+    // As a JSON string; a quotation mark within the query would end it.
+    let query = serde_json::Value::from(format!("id:'{}'", id.replace('\'', "")));
+    Ask { body: Some(format!(r#"{{"query":{query},"limit":2{range}}}"#)), path: "/payments/search".to_owned() }
 }
 
 /// Checkout.com's own list: CLP has two decimals here, ISK none.

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, Grant, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, refuse};
+use super::{Ask, Grant, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, escaped, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
 use crate::testpoint::planted;
@@ -137,7 +137,7 @@ fn request(stream: &Stream, at: &Position) -> Ask {
     let mut path = format!("{}?limit={}&created[gte]={}&created[lt]={to_s}", stream.path, at.limit, at.from_s);
     if let Some(cursor) = &at.cursor {
         path.push_str("&starting_after=");
-        path.push_str(cursor);
+        path.push_str(&escaped(cursor));
     }
     Ask { body: None, path }
 }
@@ -165,7 +165,7 @@ fn page(stream: &Stream, page: &Page, _: &Position) -> std::result::Result<Turn,
 }
 
 fn one(stream: &Stream, id: &str) -> Ask {
-    Ask { body: None, path: format!("{}/{id}", stream.path) }
+    Ask { body: None, path: format!("{}/{}", stream.path, escaped(id)) }
 }
 
 fn gone(code: &str) -> bool {

@@ -12,6 +12,10 @@ fn a_request_names_both_ends_of_its_window() {
     assert_eq!(request(charges, &at(None)).path, "/v1/charges?limit=100&created[gte]=10&created[lt]=20");
     let path = request(charges, &at(Some("ch_1"))).path;
     assert_eq!(path, "/v1/charges?limit=100&created[gte]=10&created[lt]=20&starting_after=ch_1");
+    // Whatever an id holds, it stays an id.
+    let odd = request(charges, &at(Some("ch_1&limit=1#"))).path;
+    assert!(odd.ends_with("&starting_after=ch_1%26limit%3D1%23"), "{odd}");
+    assert_eq!(one(charges, "ch_1/../x?").path, "/v1/charges/ch_1%2F..%2Fx%3F");
 }
 
 #[test]

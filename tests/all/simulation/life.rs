@@ -2,11 +2,9 @@
 //! which all must become well. A person is simulated too: sets keys, mends the configuration, resumes what was stopped.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use counterfoil::agent::parts::{Parts, Seams, Writer};
 use counterfoil::agent::request::{Request, perform};
-use counterfoil::agent::run::{deliver, keep};
 use counterfoil::config;
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::paths::{Overrides, Paths};
@@ -14,11 +12,10 @@ use counterfoil::sandbox::receiver::ReceiverOptions;
 use counterfoil::sandbox::{self, CHECKOUT_KEY, CHECKOUT_URL, Direct, Key, RECEIVER_URL, STRIPE_KEY, STRIPE_URL};
 use counterfoil::store::Reader;
 use counterfoil::testpoint::{limit_pages, plant};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use super::options::{BEGIN, DAY, HOUR, MINUTE, Options, Spell, Trouble};
 use super::oracle::{Check, Oracle};
+use super::running::Running;
 use super::storm::Storm;
 use super::time::{AgentClock, Time, TrueClock, Wall, rest};
 
@@ -273,7 +270,7 @@ impl World {
         let (time, outbox) = (self.time.clone(), parts.paths.egress());
         let planted = self.options.planted.clone();
         let look = move |seq: i64, bytes: &[u8]| {
-            honestly(&planted, || super::oracle::batch(&storm.direct, &time, (&store, &outbox), seq, bytes))
+            honestly(&planted, || super::sent::batch(&storm.direct, &time, (&store, &outbox), seq, bytes))
         };
         *self.storm.on_batch.lock().unwrap() = Some(Box::new(look));
         Ok(())
@@ -297,7 +294,7 @@ impl World {
             agent.alive()?;
             if time.now() >= self.next_look {
                 self.next_look += LOOK;
-                self.look(agent, Check::Rows).await?;
+                self.look(agent, Check::Rows)?;
             }
             let Some(trouble) = trouble.filter(|one| one.from <= time.now()) else { continue };
             self.next += 1;
@@ -307,7 +304,7 @@ impl World {
         }
     }
 
-    async fn look(&mut self, agent: &Running, check: Check) -> Result<(), String> {
+    fn look(&mut self, agent: &Running, check: Check) -> Result<(), String> {
         let hammered =
             self.storm.passed().daily.iter().find(|(_, count)| **count > MANY).map(|(of, count)| (of.clone(), *count));
         if let Some(((to, _), count)) = hammered {
@@ -363,7 +360,7 @@ impl World {
                     self.profile = if self.profile == "standard" { "finance" } else { "standard" };
                     self.finance = true;
                     // What was read by the old setting is looked at by the old setting.
-                    self.look(agent, Check::Rows).await?;
+                    self.look(agent, Check::Rows)?;
                     return Ok(Some(End::Down(MINUTE)));
                 }
             }
@@ -438,7 +435,7 @@ impl World {
         // A receiver may have asked for an hour, and waits of a pass that began in the storm may last.
         rest(3 * self.poll * MINUTE + 2 * HOUR).await;
         agent.alive()?;
-        self.look(agent, Check::Tail { poll_ms: self.poll * MINUTE }).await?;
+        self.look(agent, Check::Tail { poll_ms: self.poll * MINUTE })?;
         let planted = self.options.planted.clone();
         honestly(&planted, || self.oracle.upstream(&agent.parts)).map_err(|problem| problem.to_string())??;
         Ok(End::Over)
@@ -456,76 +453,4 @@ pub(super) fn honestly<T>(planted: &Option<String>, judge: impl FnOnce() -> T) -
 fn set_key(connection: &str, key: &str) -> Request {
     let (connection, key, secret) = (connection.to_owned(), "default".to_owned(), key.to_owned());
     Request::SetKey { connection, key, secret, full_access: false }
-}
-
-/// The agent's own loops.
-struct Running {
-    parts: Arc<Parts>,
-    nudges: [Arc<Notify>; 2],
-    stop: Arc<AtomicBool>,
-    tasks: Vec<JoinHandle<()>>,
-    courier: JoinHandle<()>,
-    reader: std::sync::Mutex<Option<Reader>>,
-}
-
-impl Running {
-    fn start(parts: Arc<Parts>) -> Self {
-        let nudges = [Arc::new(Notify::new()), Arc::new(Notify::new())];
-        let (stop, new_rows) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
-        let start = |(name, nudge): (&str, &Arc<Notify>)| {
-            tokio::spawn(keep(parts.clone(), name.to_owned(), (nudge.clone(), stop.clone()), new_rows.clone()))
-        };
-        let tasks = ["main", "eu"].into_iter().zip(&nudges).map(start).collect();
-        let courier = tokio::spawn(deliver(parts.clone(), new_rows.clone()));
-        Self { parts, nudges, stop, tasks, courier, reader: std::sync::Mutex::default() }
-    }
-
-    fn nudge(&self) {
-        self.nudges.iter().for_each(|nudge| nudge.notify_one());
-    }
-
-    fn alive(&self) -> Result<(), String> {
-        let ended = self.tasks.iter().any(JoinHandle::is_finished) || self.courier.is_finished();
-        if ended { Err("a loop of the agent ended by itself".to_owned()) } else { Ok(()) }
-    }
-
-    /// The disk has room for so many more pages, or for any number.
-    async fn limit_pages(&self, more: Option<i64>) {
-        let limit = self.parts.store.run(move |store| {
-            let pages = store.read("PRAGMA page_count")?.rows[0][0].int().unwrap_or(0);
-            let most = more.map_or(4_294_967_294, |more| pages + more);
-            store.read(&format!("PRAGMA max_page_count = {most}"))
-        });
-        drop(limit.await);
-    }
-
-    /// An analyst begins to read and does not end.
-    fn hold(&self) {
-        let Ok(reader) = Reader::open(&self.parts.store_path) else { return };
-        drop(reader.connection().execute_batch("BEGIN; SELECT count(*) FROM state;"));
-        *self.reader.lock().unwrap() = Some(reader);
-    }
-
-    fn release(&self) {
-        *self.reader.lock().unwrap() = None;
-    }
-
-    /// An orderly end.
-    async fn stop(self) -> Result<(), String> {
-        self.release();
-        self.courier.abort();
-        drop(self.courier.await);
-        self.stop.store(true, std::sync::atomic::Ordering::SeqCst);
-        self.nudges.iter().for_each(|nudge| nudge.notify_one());
-        for task in self.tasks {
-            // As the agent does: one that waits for a slow provider is ended after a grace.
-            task.abort();
-            drop(task.await);
-        }
-        tokio::task::yield_now().await;
-        match Arc::try_unwrap(self.parts) {
-            Ok(parts) => parts.close().await.map_err(|problem| format!("closing: {problem}")),
-            Err(_) => Ok(()),
-        }
-    }
 }
