@@ -297,7 +297,7 @@ impl World {
             agent.alive()?;
             if time.now() >= self.next_look {
                 self.next_look += LOOK;
-                self.look(agent, Check::Rows).await?;
+                self.look(agent, Check::Rows)?;
             }
             let Some(trouble) = trouble.filter(|one| one.from <= time.now()) else { continue };
             self.next += 1;
@@ -307,7 +307,7 @@ impl World {
         }
     }
 
-    async fn look(&mut self, agent: &Running, check: Check) -> Result<(), String> {
+    fn look(&mut self, agent: &Running, check: Check) -> Result<(), String> {
         let hammered =
             self.storm.passed().daily.iter().find(|(_, count)| **count > MANY).map(|(of, count)| (of.clone(), *count));
         if let Some(((to, _), count)) = hammered {
@@ -363,7 +363,7 @@ impl World {
                     self.profile = if self.profile == "standard" { "finance" } else { "standard" };
                     self.finance = true;
                     // What was read by the old setting is looked at by the old setting.
-                    self.look(agent, Check::Rows).await?;
+                    self.look(agent, Check::Rows)?;
                     return Ok(Some(End::Down(MINUTE)));
                 }
             }
@@ -438,7 +438,7 @@ impl World {
         // A receiver may have asked for an hour, and waits of a pass that began in the storm may last.
         rest(3 * self.poll * MINUTE + 2 * HOUR).await;
         agent.alive()?;
-        self.look(agent, Check::Tail { poll_ms: self.poll * MINUTE }).await?;
+        self.look(agent, Check::Tail { poll_ms: self.poll * MINUTE })?;
         let planted = self.options.planted.clone();
         honestly(&planted, || self.oracle.upstream(&agent.parts)).map_err(|problem| problem.to_string())??;
         Ok(End::Over)
