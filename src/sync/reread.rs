@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::call::{Stop, malformed};
+use super::call::Stop;
 use super::change::{Reading, cheapest};
 use super::connection::{Connection, Line};
 use super::plan::{DAY_MS, Purpose};
@@ -118,28 +118,22 @@ async fn span_again(of: &Connection, line: &Line, span: (i64, i64)) -> Result<()
 
 /// Reads one object by its id, or finds it where the key may not. False when it shows itself neither way.
 async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Result<bool> {
-    let seq = of.read_seq().await?;
-    let counted = || of.count(line, Purpose::Change);
-    let ask = (of.provider.one)(line.stream, id);
-    let refused = match of.caller.call(&ask, counted).await {
-        Ok(answer) => {
-            let page = line.projection.page(answer.body, &ONE).map_err(malformed)?;
-            return keep(of, line, page, (id, seq), "get").await.map(|()| true);
-        }
+    let asked = of.read_seq().await?;
+    let refused = match walk::fetch(of, line, &(of.provider.one)(line.stream, id), &ONE, Purpose::Change).await {
+        Ok((page, seq)) => return keep(of, line, page, (id, seq), "get").await.map(|()| true),
         Err(stop) => stop,
     };
     let Stop::Failure(Failure::Status(status)) = &refused else { return Err(refused.problem()) };
     let code = status.error_code.as_deref().unwrap_or_default();
     if status.status == 404 && ((of.provider.gone)(code) || planted("any_404_is_gone")) {
         let (account, table, id, at) = (of.account, line.table().to_owned(), id.to_owned(), of.clock.wall_ms());
-        of.store.run(move |store| store.tombstone(account, &table, &id, (seq, at))).await?;
+        of.store.run(move |store| store.tombstone(account, &table, &id, (asked, at))).await?;
         return Ok(true);
     }
     let (Some(find), 403 | 404) = (of.provider.find, status.status) else { return Err(refused.problem()) };
-    let seq = of.read_seq().await?;
     let ask = find(line.stream, id, made.map(|made| made.div_euclid(1000)));
-    let answer = of.caller.call(&ask, counted).await.map_err(|stop| stop.problem())?;
-    let page = line.projection.page(answer.body, &line.stream.shape).map_err(malformed)?;
+    let found = walk::fetch(of, line, &ask, &line.stream.shape, Purpose::Change).await;
+    let (page, seq) = found.map_err(|stop| stop.problem())?;
     if page.records == 0 {
         // Another entity's, perhaps: asking again would bring nothing new.
         let (account, table, id) = (of.account, line.table().to_owned(), id.to_owned());

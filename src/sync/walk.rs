@@ -10,9 +10,9 @@ use super::span::Span;
 use super::trail::{Trail, contradiction, distinct, inside};
 use crate::http::Failure;
 use crate::problem::{self, Result};
-use crate::providers::{Position, Turn, Way};
+use crate::providers::{Ask, Position, Turn, Way};
 use crate::store::{Commit, Committed, Step};
-use crate::stream::Page;
+use crate::stream::{Page, Shape};
 use crate::testpoint::{kill_point, page_limit, planted};
 
 /// A window where this many records are expected is believed to be empty only when it shows itself so twice.
@@ -183,7 +183,7 @@ async fn full_second(of: &Connection, line: &Line, page: Page, seq: i64, open: &
     of.note(Some(line), problem::SYNC_FULL_SECOND.with(format!("{}, second {}", line.table(), open.from_s))).await
 }
 
-/// Reads one page: the number of the read is taken before the request is sent.
+/// Reads one page of a list, and the number of its read.
 pub(super) async fn read(
     of: &Connection,
     line: &Line,
@@ -191,22 +191,28 @@ pub(super) async fn read(
     purpose: Purpose,
 ) -> std::result::Result<(Page, i64), Stop> {
     let ask = (of.provider.request)(line.stream, at);
+    match fetch(of, line, &ask, &line.stream.shape, purpose).await {
+        Err(Stop::Failure(failure)) if taken_for_empty(&failure, at) => Ok((empty(line)?, of.read_seq().await?)),
+        Err(Stop::Problem(_)) if planted("malformed_is_empty") => Ok((empty(line)?, of.read_seq().await?)),
+        read => read,
+    }
+}
+
+/// Asks and projects the answer; the number of the read is taken before the request is sent. A record that does not convert
+/// is looked at once more before it counts: the answer may be odd, not the record.
+pub(super) async fn fetch(
+    of: &Connection,
+    line: &Line,
+    ask: &Ask,
+    shape: &Shape,
+    purpose: Purpose,
+) -> std::result::Result<(Page, i64), Stop> {
     let mut again = false;
     loop {
         let seq = of.read_seq().await?;
-        let called = of.caller.call(&ask, || of.count(line, purpose)).await;
-        if let Err(Stop::Failure(failure)) = &called
-            && taken_for_empty(failure, at)
-        {
-            return Ok((empty(line)?, seq));
-        }
-        let answer = called?;
+        let answer = of.caller.call(ask, || of.count(line, purpose)).await?;
         kill_point("page.received");
-        let page = match line.projection.page(answer.body, &line.stream.shape) {
-            Err(_) if planted("malformed_is_empty") => empty(line)?,
-            page => page.map_err(malformed)?,
-        };
-        // A record that does not convert is looked at once more before it counts: the answer may be odd, not the record.
+        let page = line.projection.page(answer.body, shape).map_err(malformed)?;
         if page.rejected.is_empty() || std::mem::replace(&mut again, true) {
             return Ok((page, seq));
         }

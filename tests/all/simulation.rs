@@ -11,6 +11,7 @@
 //! ```
 
 mod dice;
+mod helps;
 mod life;
 mod months;
 mod options;

@@ -19,6 +19,7 @@ use counterfoil::stream::{Cell, Page, Shape, Value};
 use counterfoil::sync::{Connection, Line, horizon, known};
 use counterfoil::testpoint::page_limit;
 
+use super::helps::{files, hash_of, words};
 use super::options::{DAY, HOUR, MINUTE};
 use super::sent::not_received;
 use super::storm::Storm;
@@ -488,39 +489,6 @@ impl Oracle {
     }
 }
 
-/// The newest windows, in seconds before now.
-fn words(windows: &[&Window], now: i64) -> String {
-    let ago = |ms: i64| (now - ms) / 1000;
-    let word = |window: &&Window| {
-        let walked = ago(window.provider_at.unwrap_or(0));
-        format!("{:?} {}..{} at {walked}", window.state, ago(window.from_at), ago(window.to_at))
-    };
-    windows.iter().rev().take(400).map(word).collect::<Vec<_>>().join(", ")
-}
-
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
-
 fn name_of(stream: &Stream) -> &'static str {
     STREAMS.iter().find(|(_, truth)| *truth == stream.truth).map(|(table, _)| *table).unwrap()
-}
-
-fn hash_of(row: &[Text]) -> u64 {
-    let mut hash = DefaultHasher::new();
-    for value in row {
-        match value {
-            Text::Null => 0.hash(&mut hash),
-            Text::Int(number) => number.hash(&mut hash),
-            Text::Text(text) => text.hash(&mut hash),
-            other => format!("{other:?}").hash(&mut hash),
-        }
-    }
-    hash.finish()
 }
