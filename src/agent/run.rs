@@ -392,9 +392,7 @@ pub async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
                 if !released.is_empty() || !sent.acknowledged.is_empty() {
                     tracing::info!(released = released.len(), acknowledged = sent.acknowledged.len(), "batches");
                 }
-                if sent.problems.is_empty() {
-                    clear(&parts).await;
-                }
+                clear(&parts, &sent.problems).await;
                 for problem in sent.problems {
                     note(&parts, problem).await;
                 }
@@ -404,14 +402,14 @@ pub async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
     }
 }
 
-/// Nothing is in the way any more. That a batch was refused for good stays to be seen.
-async fn clear(parts: &Parts) {
+/// What stood in the way and was not met again is gone. That a batch was refused for good stays to be seen.
+async fn clear(parts: &Parts, met: &[Problem]) {
     let now = parts.seams.clock.wall_ms();
+    let met: Vec<&'static str> = met.iter().map(Problem::code).chain([problem::EGRESS_REJECTED.code]).collect();
     let cleared = parts.store.run(move |store| {
-        let upstream = store.problems()?.into_iter().filter(|one| one.stream.as_deref() == Some("upstream"));
-        upstream
-            .filter(|one| one.code != problem::EGRESS_REJECTED.code)
-            .try_for_each(|one| store.clear_problem(&one.code, now))
+        let standing = store.problems()?.into_iter().filter(|one| one.stream.as_deref() == Some("upstream"));
+        let gone = standing.filter(|one| !met.contains(&one.code.as_str()));
+        gone.into_iter().try_for_each(|one| store.clear_problem(&one.code, now))
     });
     drop(cleared.await);
 }
