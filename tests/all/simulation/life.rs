@@ -250,7 +250,13 @@ impl World {
             self.settle_in(&parts).await.map_err(told)?;
         }
         let agent = Running::start(parts);
-        let end = self.agenda(&agent).await?;
+        // The agent may die while a person acts on it, who would wait for ever for its answer.
+        let time = self.time.clone();
+        let end = tokio::select! {
+            biased;
+            () = time.fate.died.notified() => End::Died,
+            end = self.agenda(&agent) => end?,
+        };
         if matches!(end, End::Over | End::Down(_)) {
             agent.stop().await?;
         }
