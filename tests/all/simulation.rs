@@ -10,12 +10,14 @@
 //! DAYS=60 PLANTED=no_overlap SEEDS=20 …                              # other lengths, with a bug planted
 //! ```
 
+mod away;
 mod dice;
 mod life;
 mod months;
 mod options;
 mod oracle;
 mod planted;
+mod running;
 mod storm;
 mod time;
 

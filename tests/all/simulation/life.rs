@@ -2,11 +2,9 @@
 //! which all must become well. A person is simulated too: sets keys, mends the configuration, resumes what was stopped.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use counterfoil::agent::parts::{Parts, Seams, Writer};
 use counterfoil::agent::request::{Request, perform};
-use counterfoil::agent::run::{deliver, keep};
 use counterfoil::config;
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::paths::{Overrides, Paths};
@@ -14,11 +12,11 @@ use counterfoil::sandbox::receiver::ReceiverOptions;
 use counterfoil::sandbox::{self, CHECKOUT_KEY, CHECKOUT_URL, Direct, Key, RECEIVER_URL, STRIPE_KEY, STRIPE_URL};
 use counterfoil::store::Reader;
 use counterfoil::testpoint::{limit_pages, plant};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
+use super::away::upstream;
 use super::options::{BEGIN, DAY, HOUR, MINUTE, Options, Spell, Trouble};
 use super::oracle::{Check, Oracle};
+use super::running::Running;
 use super::storm::Storm;
 use super::time::{AgentClock, Time, TrueClock, Wall, rest};
 
@@ -203,7 +201,10 @@ impl World {
                 End::Over if self.finance => return Ok(()),
                 End::Over => return self.oracle.no_person_in(self.folder.path()),
                 // A service manager waits a little before it starts a program again.
-                End::Died => self.time.skip(5_000),
+                End::Died => {
+                    self.time.set_wall(Wall::Off(0));
+                    self.time.skip(5_000);
+                }
                 End::Down(ms) => self.down(ms)?,
             }
             self.storm.passed().note(("life", self.life, self.time.now()));
@@ -252,8 +253,13 @@ impl World {
         if !self.enrolled {
             self.settle_in(&parts).await.map_err(told)?;
         }
-        let agent = Running::start(parts);
-        let end = self.agenda(&agent).await?;
+        let (agent, time) = (Running::start(parts), self.time.clone());
+        // Whatever a person is waiting for: when the agent dies, nobody answers.
+        let end = tokio::select! {
+            biased;
+            () = time.fate.death() => return Ok(End::Died),
+            end = self.agenda(&agent) => end?,
+        };
         if matches!(end, End::Over | End::Down(_)) {
             agent.stop().await?;
         }
@@ -273,7 +279,7 @@ impl World {
         let (time, outbox) = (self.time.clone(), parts.paths.egress());
         let planted = self.options.planted.clone();
         let look = move |seq: i64, bytes: &[u8]| {
-            honestly(&planted, || super::oracle::batch(&storm.direct, &time, (&store, &outbox), seq, bytes))
+            honestly(&planted, || super::away::batch(&storm.direct, &time, (&store, &outbox), seq, bytes))
         };
         *self.storm.on_batch.lock().unwrap() = Some(Box::new(look));
         Ok(())
@@ -289,11 +295,7 @@ impl World {
             }
             let trouble = self.options.troubles.get(self.next).copied();
             let until = trouble.map_or(i64::MAX, |one| one.from).min(self.options.storm_end).min(self.next_look);
-            tokio::select! {
-                biased;
-                () = time.fate.died.notified() => return Ok(End::Died),
-                () = rest(until - now) => {}
-            }
+            rest(until - now).await;
             agent.alive()?;
             if time.now() >= self.next_look {
                 self.next_look += LOOK;
@@ -380,29 +382,19 @@ impl World {
         let mend =
             matches!(trouble.spell, Spell::KeyRotated | Spell::KeyRemoved | Spell::DiskFull | Spell::ReaderHolds);
         if mend || matches!(trouble.spell, Spell::WallAhead | Spell::WallBack | Spell::WallFrozen) {
-            let note = self.mend_later(agent, trouble).await?;
-            return Ok(note);
+            self.mend_later(agent, trouble).await;
         }
         Ok(None)
     }
 
     /// Until the trouble is over the agent lives with it; then a person takes it away.
-    async fn mend_later(&mut self, agent: &Running, trouble: Trouble) -> Result<Option<End>, String> {
-        let time = self.time.clone();
+    async fn mend_later(&self, agent: &Running, trouble: Trouble) {
         *self.storm.passed().struck.entry(format!("{:?}", trouble.spell)).or_default() += 1;
-        let died = tokio::select! {
-            biased;
-            () = time.fate.died.notified() => true,
-            () = rest((trouble.to - time.now()).min(12 * HOUR)) => false,
-        };
+        rest((trouble.to - self.time.now()).min(12 * HOUR)).await;
         self.time.set_wall(Wall::Off(0));
-        if died {
-            return Ok(Some(End::Died));
-        }
         agent.limit_pages(None).await;
         agent.release();
         self.set_keys(agent).await;
-        Ok(None)
     }
 
     /// The provider takes one key no more; the other is not set yet.
@@ -440,7 +432,8 @@ impl World {
         agent.alive()?;
         self.look(agent, Check::Tail { poll_ms: self.poll * MINUTE })?;
         let planted = self.options.planted.clone();
-        honestly(&planted, || self.oracle.upstream(&agent.parts)).map_err(|problem| problem.to_string())??;
+        honestly(&planted, || upstream(&self.storm, &self.time, &agent.parts))
+            .map_err(|problem| problem.to_string())??;
         Ok(End::Over)
     }
 }
@@ -456,76 +449,4 @@ pub(super) fn honestly<T>(planted: &Option<String>, judge: impl FnOnce() -> T) -
 fn set_key(connection: &str, key: &str) -> Request {
     let (connection, key, secret) = (connection.to_owned(), "default".to_owned(), key.to_owned());
     Request::SetKey { connection, key, secret, full_access: false }
-}
-
-/// The agent's own loops.
-struct Running {
-    parts: Arc<Parts>,
-    nudges: [Arc<Notify>; 2],
-    stop: Arc<AtomicBool>,
-    tasks: Vec<JoinHandle<()>>,
-    courier: JoinHandle<()>,
-    reader: std::sync::Mutex<Option<Reader>>,
-}
-
-impl Running {
-    fn start(parts: Arc<Parts>) -> Self {
-        let nudges = [Arc::new(Notify::new()), Arc::new(Notify::new())];
-        let (stop, new_rows) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
-        let start = |(name, nudge): (&str, &Arc<Notify>)| {
-            tokio::spawn(keep(parts.clone(), name.to_owned(), (nudge.clone(), stop.clone()), new_rows.clone()))
-        };
-        let tasks = ["main", "eu"].into_iter().zip(&nudges).map(start).collect();
-        let courier = tokio::spawn(deliver(parts.clone(), new_rows.clone()));
-        Self { parts, nudges, stop, tasks, courier, reader: std::sync::Mutex::default() }
-    }
-
-    fn nudge(&self) {
-        self.nudges.iter().for_each(|nudge| nudge.notify_one());
-    }
-
-    fn alive(&self) -> Result<(), String> {
-        let ended = self.tasks.iter().any(JoinHandle::is_finished) || self.courier.is_finished();
-        if ended { Err("a loop of the agent ended by itself".to_owned()) } else { Ok(()) }
-    }
-
-    /// The disk has room for so many more pages, or for any number.
-    async fn limit_pages(&self, more: Option<i64>) {
-        let limit = self.parts.store.run(move |store| {
-            let pages = store.read("PRAGMA page_count")?.rows[0][0].int().unwrap_or(0);
-            let most = more.map_or(4_294_967_294, |more| pages + more);
-            store.read(&format!("PRAGMA max_page_count = {most}"))
-        });
-        drop(limit.await);
-    }
-
-    /// An analyst begins to read and does not end.
-    fn hold(&self) {
-        let Ok(reader) = Reader::open(&self.parts.store_path) else { return };
-        drop(reader.connection().execute_batch("BEGIN; SELECT count(*) FROM state;"));
-        *self.reader.lock().unwrap() = Some(reader);
-    }
-
-    fn release(&self) {
-        *self.reader.lock().unwrap() = None;
-    }
-
-    /// An orderly end.
-    async fn stop(self) -> Result<(), String> {
-        self.release();
-        self.courier.abort();
-        drop(self.courier.await);
-        self.stop.store(true, std::sync::atomic::Ordering::SeqCst);
-        self.nudges.iter().for_each(|nudge| nudge.notify_one());
-        for task in self.tasks {
-            // As the agent does: one that waits for a slow provider is ended after a grace.
-            task.abort();
-            drop(task.await);
-        }
-        tokio::task::yield_now().await;
-        match Arc::try_unwrap(self.parts) {
-            Ok(parts) => parts.close().await.map_err(|problem| format!("closing: {problem}")),
-            Err(_) => Ok(()),
-        }
-    }
 }
