@@ -392,8 +392,14 @@ impl Oracle {
         let standing = reader.table(sql).map_err(|problem| problem.to_string())?;
         let upstream = ["Conflict", "OutboxRestored", "TooLong"];
         let struck = &self.storm.passed().struck;
+        // Once a conflict has stopped the sending, what was met before it stands beside it.
+        let conflict = |row: &Vec<Text>| row[1].str() == Some(problem::EGRESS_CONFLICT.code);
+        let stopped = standing.rows.iter().any(conflict) && upstream.iter().any(|fault| struck.contains_key(*fault));
         for row in &standing.rows {
             let code = row[1].str().unwrap_or_default();
+            if stopped && row[0].str() == Some("upstream") {
+                continue;
+            }
             let persons = [problem::EGRESS_REJECTED.code, problem::EGRESS_CONFLICT.code].contains(&code);
             if code == problem::SYNC_FULL_SECOND.code {
                 continue;
