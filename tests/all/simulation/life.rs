@@ -13,6 +13,7 @@ use counterfoil::sandbox::{self, CHECKOUT_KEY, CHECKOUT_URL, Direct, Key, RECEIV
 use counterfoil::store::Reader;
 use counterfoil::testpoint::{limit_pages, plant};
 
+use super::away::upstream;
 use super::options::{BEGIN, DAY, HOUR, MINUTE, Options, Spell, Trouble};
 use super::oracle::{Check, Oracle};
 use super::running::Running;
@@ -200,7 +201,10 @@ impl World {
                 End::Over if self.finance => return Ok(()),
                 End::Over => return self.oracle.no_person_in(self.folder.path()),
                 // A service manager waits a little before it starts a program again.
-                End::Died => self.time.skip(5_000),
+                End::Died => {
+                    self.time.set_wall(Wall::Off(0));
+                    self.time.skip(5_000);
+                }
                 End::Down(ms) => self.down(ms)?,
             }
             self.storm.passed().note(("life", self.life, self.time.now()));
@@ -249,12 +253,11 @@ impl World {
         if !self.enrolled {
             self.settle_in(&parts).await.map_err(told)?;
         }
-        let agent = Running::start(parts);
-        // The agent may die while a person acts on it, who would wait for ever for its answer.
-        let time = self.time.clone();
+        let (agent, time) = (Running::start(parts), self.time.clone());
+        // Whatever a person is waiting for: when the agent dies, nobody answers.
         let end = tokio::select! {
             biased;
-            () = time.fate.died.notified() => End::Died,
+            () = time.fate.death() => return Ok(End::Died),
             end = self.agenda(&agent) => end?,
         };
         if matches!(end, End::Over | End::Down(_)) {
@@ -276,7 +279,7 @@ impl World {
         let (time, outbox) = (self.time.clone(), parts.paths.egress());
         let planted = self.options.planted.clone();
         let look = move |seq: i64, bytes: &[u8]| {
-            honestly(&planted, || super::sent::batch(&storm.direct, &time, (&store, &outbox), seq, bytes))
+            honestly(&planted, || super::away::batch(&storm.direct, &time, (&store, &outbox), seq, bytes))
         };
         *self.storm.on_batch.lock().unwrap() = Some(Box::new(look));
         Ok(())
@@ -292,11 +295,7 @@ impl World {
             }
             let trouble = self.options.troubles.get(self.next).copied();
             let until = trouble.map_or(i64::MAX, |one| one.from).min(self.options.storm_end).min(self.next_look);
-            tokio::select! {
-                biased;
-                () = time.fate.died.notified() => return Ok(End::Died),
-                () = rest(until - now) => {}
-            }
+            rest(until - now).await;
             agent.alive()?;
             if time.now() >= self.next_look {
                 self.next_look += LOOK;
@@ -383,29 +382,19 @@ impl World {
         let mend =
             matches!(trouble.spell, Spell::KeyRotated | Spell::KeyRemoved | Spell::DiskFull | Spell::ReaderHolds);
         if mend || matches!(trouble.spell, Spell::WallAhead | Spell::WallBack | Spell::WallFrozen) {
-            let note = self.mend_later(agent, trouble).await?;
-            return Ok(note);
+            self.mend_later(agent, trouble).await;
         }
         Ok(None)
     }
 
     /// Until the trouble is over the agent lives with it; then a person takes it away.
-    async fn mend_later(&mut self, agent: &Running, trouble: Trouble) -> Result<Option<End>, String> {
-        let time = self.time.clone();
+    async fn mend_later(&self, agent: &Running, trouble: Trouble) {
         *self.storm.passed().struck.entry(format!("{:?}", trouble.spell)).or_default() += 1;
-        let died = tokio::select! {
-            biased;
-            () = time.fate.died.notified() => true,
-            () = rest((trouble.to - time.now()).min(12 * HOUR)) => false,
-        };
+        rest((trouble.to - self.time.now()).min(12 * HOUR)).await;
         self.time.set_wall(Wall::Off(0));
-        if died {
-            return Ok(Some(End::Died));
-        }
         agent.limit_pages(None).await;
         agent.release();
         self.set_keys(agent).await;
-        Ok(None)
     }
 
     /// The provider takes one key no more; the other is not set yet.
@@ -443,7 +432,8 @@ impl World {
         agent.alive()?;
         self.look(agent, Check::Tail { poll_ms: self.poll * MINUTE })?;
         let planted = self.options.planted.clone();
-        honestly(&planted, || self.oracle.upstream(&agent.parts)).map_err(|problem| problem.to_string())??;
+        honestly(&planted, || upstream(&self.storm, &self.time, &agent.parts))
+            .map_err(|problem| problem.to_string())??;
         Ok(End::Over)
     }
 }

@@ -8,9 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use counterfoil::agent::parts::Parts;
-use counterfoil::agent::upstream;
-use counterfoil::egress::Outbox;
-use counterfoil::egress::wire::{DAY_MS, guard};
 use counterfoil::problem::{self, Result as Told};
 use counterfoil::providers::{Heard, Provider, Way};
 use counterfoil::sandbox::{FaceName, TruthStream};
@@ -19,9 +16,7 @@ use counterfoil::stream::{Cell, Page, Shape, Value};
 use counterfoil::sync::{Connection, Line, horizon, known};
 use counterfoil::testpoint::page_limit;
 
-use super::helps::{files, hash_of, words};
 use super::options::{DAY, HOUR, MINUTE};
-use super::sent::not_received;
 use super::storm::Storm;
 use super::time::Time;
 
@@ -397,8 +392,14 @@ impl Oracle {
         let standing = reader.table(sql).map_err(|problem| problem.to_string())?;
         let upstream = ["Conflict", "OutboxRestored", "TooLong"];
         let struck = &self.storm.passed().struck;
+        // Once a conflict has stopped the sending, what was met before it stands beside it.
+        let conflict = |row: &Vec<Text>| row[1].str() == Some(problem::EGRESS_CONFLICT.code);
+        let stopped = standing.rows.iter().any(conflict) && upstream.iter().any(|fault| struck.contains_key(*fault));
         for row in &standing.rows {
             let code = row[1].str().unwrap_or_default();
+            if stopped && row[0].str() == Some("upstream") {
+                continue;
+            }
             let persons = [problem::EGRESS_REJECTED.code, problem::EGRESS_CONFLICT.code].contains(&code);
             if code == problem::SYNC_FULL_SECOND.code {
                 continue;
@@ -408,57 +409,6 @@ impl Oracle {
             }
         }
         Ok(())
-    }
-
-    /// In the quiet tail: all that is due is released, sent and counted once.
-    pub(super) fn upstream(&self, parts: &Parts) -> Told<Result<(), String>> {
-        let reader = Reader::open(&parts.store_path)?;
-        let outbox = Outbox::open_read_only(&parts.paths.egress(), &parts.store_uuid)?;
-        let struck = self.storm.passed().struck.clone();
-        let stopped = outbox.consent()?.is_some_and(|consent| consent.stopped.is_some());
-        let excused = ["Conflict", "OutboxRestored", "TooLong"].iter().any(|fault| struck.contains_key(*fault));
-        let next = outbox.next_day()?;
-        let since = next.map(|day| day.start_ms());
-        let until = upstream::settled_until(&reader, &upstream::starts(&parts.config()), since)?;
-        let mut counted: BTreeMap<String, i64> = BTreeMap::new();
-        let (mut all, mut days) = (0, BTreeSet::new());
-        for batch in self.storm.direct.batches()? {
-            let Ok(reading) = guard::check(&batch.bytes) else { return Ok(Err("a batch is not canonical".to_owned())) };
-            let sum: i64 = reading.cells.iter().map(|cell| i64::from(cell.count)).sum();
-            all += sum;
-            if !reading.late {
-                *counted.entry(batch.period.clone()).or_default() += sum;
-                days.insert(batch.period.clone());
-            }
-        }
-        let sql = "SELECT day, count(*) FROM payment_attempts WHERE method = 'card' GROUP BY day";
-        let held: BTreeMap<String, i64> =
-            reader.table(sql)?.rows.iter().filter_map(|row| Some((row[0].str()?.to_owned(), row[1].int()?))).collect();
-        if let Some(lost) = not_received(&parts.paths.egress(), &self.storm.direct)? {
-            return Ok(Err(format!("batch {lost} counts as received, and was not")));
-        }
-        let too_many = counted.iter().find(|(day, count)| held.get(*day).is_none_or(|held| *count > held));
-        if let Some((day, count)) = too_many {
-            return Ok(Err(format!("{day}: {count} events were counted, {:?} there are", held.get(day))));
-        }
-        let there: i64 = held.iter().filter(|(day, _)| Some(*day) >= days.first()).map(|(_, count)| count).sum();
-        if all > there {
-            return Ok(Err(format!("{all} events were counted in all, {there} there are")));
-        }
-        // Behind a second that is too full nothing is proven.
-        let gap = reader.table("SELECT 1 FROM coverage WHERE state = 'gap'")?;
-        if stopped || excused || !gap.rows.is_empty() {
-            return Ok(Ok(()));
-        }
-        let due = |day_end: i64| until.is_some_and(|until| day_end + 3 * DAY_MS <= until);
-        Ok(match (outbox.waiting()?, next, until) {
-            ((0, 0), Some(next), _) if due(next.end_ms()) => Err(format!("{next} is due and not released")),
-            ((0, 0), _, Some(until)) if until < self.time.now() - 2 * DAY => {
-                Err(format!("proven only up to {} h ago", (self.time.now() - until) / HOUR))
-            }
-            ((0, 0), _, _) => Ok(()),
-            (waiting, _, _) => Err(format!("in the quiet tail {waiting:?} batches wait")),
-        })
     }
 
     /// Nothing that tells who somebody is rests in any file.
@@ -489,6 +439,39 @@ impl Oracle {
     }
 }
 
+/// The newest windows, in seconds before now.
+fn words(windows: &[&Window], now: i64) -> String {
+    let ago = |ms: i64| (now - ms) / 1000;
+    let word = |window: &&Window| {
+        let walked = ago(window.provider_at.unwrap_or(0));
+        format!("{:?} {}..{} at {walked}", window.state, ago(window.from_at), ago(window.to_at))
+    };
+    windows.iter().rev().take(400).map(word).collect::<Vec<_>>().join(", ")
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
 fn name_of(stream: &Stream) -> &'static str {
     STREAMS.iter().find(|(_, truth)| *truth == stream.truth).map(|(table, _)| *table).unwrap()
+}
+
+fn hash_of(row: &[Text]) -> u64 {
+    let mut hash = DefaultHasher::new();
+    for value in row {
+        match value {
+            Text::Null => 0.hash(&mut hash),
+            Text::Int(number) => number.hash(&mut hash),
+            Text::Text(text) => text.hash(&mut hash),
+            other => format!("{other:?}").hash(&mut hash),
+        }
+    }
+    hash.finish()
 }

@@ -1,4 +1,4 @@
-//! The agent's own loops while they run: two connections and the courier, with a reader beside them.
+//! The agent's own loops under way, and what can be done to them from outside.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

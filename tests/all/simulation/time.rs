@@ -33,7 +33,7 @@ pub(super) struct Time {
 pub(super) struct Fate {
     left: AtomicI64,
     dead: AtomicBool,
-    pub(super) died: Notify,
+    died: Notify,
 }
 
 impl Fate {
@@ -46,6 +46,13 @@ impl Fate {
     pub(super) fn revive(&self) {
         self.dead.store(false, SeqCst);
         self.arm(-1);
+    }
+
+    /// Waits for the death.
+    pub(super) async fn death(&self) {
+        while !self.dead.load(SeqCst) {
+            self.died.notified().await;
+        }
     }
 
     /// One step. From the death on the agent only goes as far as its next wait, and never returns from that.

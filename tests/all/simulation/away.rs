@@ -1,15 +1,70 @@
-//! The judge of what left: a batch is looked at when it comes to the receiver, and the outbox against what the receiver holds.
+//! The judge of what left: each batch when it comes for the first time, and all of it in the quiet tail.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use counterfoil::egress::preview;
-use counterfoil::egress::wire::guard;
+use counterfoil::agent::parts::Parts;
+use counterfoil::agent::upstream as agent;
+use counterfoil::egress::wire::{DAY_MS, guard};
+use counterfoil::egress::{Outbox, preview};
 use counterfoil::problem::{self, Result as Told};
 use counterfoil::sandbox::{Direct, TruthStream};
 use counterfoil::store::Reader;
 
+use super::options::{DAY, HOUR};
+use super::storm::Storm;
 use super::time::Time;
+
+/// In the quiet tail: all that is due is released, sent and counted once.
+pub(super) fn upstream(storm: &Storm, time: &Time, parts: &Parts) -> Told<Result<(), String>> {
+    let reader = Reader::open(&parts.store_path)?;
+    let outbox = Outbox::open_read_only(&parts.paths.egress(), &parts.store_uuid)?;
+    let struck = storm.passed().struck.clone();
+    let stopped = outbox.consent()?.is_some_and(|consent| consent.stopped.is_some());
+    let excused = ["Conflict", "OutboxRestored", "TooLong"].iter().any(|fault| struck.contains_key(*fault));
+    let next = outbox.next_day()?;
+    let since = next.map(|day| day.start_ms());
+    let until = agent::settled_until(&reader, &agent::starts(&parts.config()), since)?;
+    let mut counted: BTreeMap<String, i64> = BTreeMap::new();
+    let (mut all, mut days) = (0, BTreeSet::new());
+    for batch in storm.direct.batches()? {
+        let Ok(reading) = guard::check(&batch.bytes) else { return Ok(Err("a batch is not canonical".to_owned())) };
+        let sum: i64 = reading.cells.iter().map(|cell| i64::from(cell.count)).sum();
+        all += sum;
+        if !reading.late {
+            *counted.entry(batch.period.clone()).or_default() += sum;
+            days.insert(batch.period.clone());
+        }
+    }
+    let sql = "SELECT day, count(*) FROM payment_attempts WHERE method = 'card' GROUP BY day";
+    let held: BTreeMap<String, i64> =
+        reader.table(sql)?.rows.iter().filter_map(|row| Some((row[0].str()?.to_owned(), row[1].int()?))).collect();
+    if let Some(lost) = not_received(&parts.paths.egress(), &storm.direct)? {
+        return Ok(Err(format!("batch {lost} counts as received, and was not")));
+    }
+    let too_many = counted.iter().find(|(day, count)| held.get(*day).is_none_or(|held| *count > held));
+    if let Some((day, count)) = too_many {
+        return Ok(Err(format!("{day}: {count} events were counted, {:?} there are", held.get(day))));
+    }
+    let there: i64 = held.iter().filter(|(day, _)| Some(*day) >= days.first()).map(|(_, count)| count).sum();
+    if all > there {
+        return Ok(Err(format!("{all} events were counted in all, {there} there are")));
+    }
+    // Behind a second that is too full nothing is proven.
+    let gap = reader.table("SELECT 1 FROM coverage WHERE state = 'gap'")?;
+    if stopped || excused || !gap.rows.is_empty() {
+        return Ok(Ok(()));
+    }
+    let due = |day_end: i64| until.is_some_and(|until| day_end + 3 * DAY_MS <= until);
+    Ok(match (outbox.waiting()?, next, until) {
+        ((0, 0), Some(next), _) if due(next.end_ms()) => Err(format!("{next} is due and not released")),
+        ((0, 0), _, Some(until)) if until < time.now() - 2 * DAY => {
+            Err(format!("proven only up to {} h ago", (time.now() - until) / HOUR))
+        }
+        ((0, 0), _, _) => Ok(()),
+        (waiting, _, _) => Err(format!("in the quiet tail {waiting:?} batches wait")),
+    })
+}
 
 /// Looks at a batch when it comes to the receiver for the first time: the day that it tells of is in the store whole, and
 /// what it says is exactly what the gate makes of that day.
@@ -56,7 +111,7 @@ pub(super) fn batch(
 
 /// A batch that the outbox takes for received and that the receiver does not hold with the same bytes.
 #[allow(clippy::disallowed_methods)] // the judge looks into the outbox's own file
-pub(super) fn not_received(outbox: &Path, direct: &Direct) -> Told<Option<i64>> {
+fn not_received(outbox: &Path, direct: &Direct) -> Told<Option<i64>> {
     let held: HashMap<i64, Vec<u8>> = direct.batches()?.into_iter().map(|batch| (batch.seq, batch.bytes)).collect();
     let sent = || -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
         let db = rusqlite::Connection::open_with_flags(outbox, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
