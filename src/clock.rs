@@ -21,18 +21,31 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, span: Duration) -> BoxFuture<'static, ()>;
 }
 
-/// The machine's own clock, which can be moved forward: the demonstration hands its agent the sandbox's time this way.
+/// The machine's own clock, which can be moved forward: the demonstration hands its agent the sandbox's time this way. It can
+/// also be set to another time at its start.
 #[derive(Clone)]
 pub struct SystemClock {
     start: std::time::Instant,
     ahead: Arc<watch::Sender<Duration>>,
+    /// What is added to the machine's wall time, in milliseconds.
+    shift_ms: i64,
 }
 
 impl SystemClock {
     /// The machine's clock, not moved.
     #[allow(clippy::disallowed_methods)] // the one place that reads the monotonic clock
     pub fn new() -> Self {
-        Self { start: std::time::Instant::now(), ahead: Arc::new(watch::Sender::new(Duration::ZERO)) }
+        Self { start: std::time::Instant::now(), ahead: Arc::new(watch::Sender::new(Duration::ZERO)), shift_ms: 0 }
+    }
+
+    /// The machine's clock, but so many milliseconds before it (behind it if negative).
+    pub fn ahead_by(shift_ms: i64) -> Self {
+        Self { shift_ms, ..Self::new() }
+    }
+
+    /// How far this clock is before the machine's (behind it if negative), in milliseconds.
+    pub fn ahead_ms(&self) -> i64 {
+        self.shift_ms.saturating_add(i64::try_from(self.ahead.borrow().as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Moves this clock (and every clone of it) forward; sleepers whose time has come wake.
@@ -51,8 +64,7 @@ impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods)] // the one place that reads the wall clock
     fn wall_ms(&self) -> i64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let ahead = *self.ahead.borrow();
-        i64::try_from((since + ahead).as_millis()).unwrap_or(i64::MAX)
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_add(self.ahead_ms())
     }
 
     fn mono(&self) -> Duration {

@@ -14,7 +14,6 @@ mod on {
     use std::collections::BTreeMap;
     use std::io::Write;
     use std::sync::Mutex;
-    use std::time::Duration;
 
     /// Every kill point, in the order in which a page, then a release, meets them.
     pub const KILL_POINTS: &[&str] = &[
@@ -163,18 +162,15 @@ mod on {
         usual.min(PAGE.get())
     }
 
-    /// How far `COUNTERFOIL_CLOCK_AHEAD_MS` puts this process's clock ahead of the machine's, so that one run after another
+    /// How far `COUNTERFOIL_CLOCK_AHEAD_MS` puts this process's clock ahead of the machine's (behind it if negative), so that one run after another
     /// can live on later days of a sandbox.
-    pub fn clock_ahead() -> Duration {
-        let ahead = std::env::var("COUNTERFOIL_CLOCK_AHEAD_MS").ok().and_then(|ms| ms.parse().ok());
-        Duration::from_millis(ahead.unwrap_or(0))
+    pub fn clock_ahead_ms() -> i64 {
+        std::env::var("COUNTERFOIL_CLOCK_AHEAD_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(0)
     }
 }
 
 #[cfg(not(debug_assertions))]
 mod off {
-    use std::time::Duration;
-
     /// Nothing, in a release build.
     #[inline(always)]
     pub fn kill_point(_: &'static str) {}
@@ -193,8 +189,8 @@ mod off {
 
     /// Not at all, in a release build.
     #[inline(always)]
-    pub fn clock_ahead() -> Duration {
-        Duration::ZERO
+    pub fn clock_ahead_ms() -> i64 {
+        0
     }
 }
 

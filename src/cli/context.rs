@@ -15,7 +15,7 @@ use crate::entropy::SystemEntropy;
 use crate::paths::{Overrides, Paths};
 use crate::problem::{self, Result};
 use crate::store::Reader;
-use crate::testpoint::clock_ahead;
+use crate::testpoint::clock_ahead_ms;
 
 /// The common start of all verbs.
 pub struct Context {
@@ -30,9 +30,7 @@ pub struct Context {
 impl Context {
     pub(super) fn new(global: Global) -> Self {
         let out = Out { json: global.json, quiet: global.quiet };
-        let clock = SystemClock::new();
-        clock.advance(clock_ahead());
-        Self { global, out, clock: Arc::new(clock) }
+        Self { global, out, clock: Arc::new(SystemClock::ahead_by(clock_ahead_ms())) }
     }
 
     /// Where things lie.

@@ -66,6 +66,8 @@ pub enum FaultKind {
     Hollow,
     /// A whole and well-formed page without any data.
     Empty,
+    /// The right answer, but for an amount that is no number.
+    Odd,
     /// The object that is asked for does not exist (any more).
     Gone,
     /// The connection ends without an answer.

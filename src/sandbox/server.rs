@@ -192,7 +192,7 @@ pub(super) fn answer_with(call: &Call, fault: Option<&FaultKind>, state: &State)
         Some(FaultKind::Repeat) => query.forget(&["starting_after", "ending_before", "skip"]),
         _ => {}
     }
-    match (call.face, call.method.as_str()) {
+    let mut answer = match (call.face, call.method.as_str()) {
         (FaceName::Stripe, "GET") => stripe::Face { world: &world, now }.get(&call.path, &query),
         (FaceName::Stripe, method) => {
             stripe::error(404, None, None, &format!("Unrecognized request URL ({method}: {}).", call.path))
@@ -203,7 +203,12 @@ pub(super) fn answer_with(call: &Call, fault: Option<&FaultKind>, state: &State)
                 checkoutcom::Face { world: &world, now_ms: state.now_ms(), base: &state.base, request_id: &request_id };
             face.answer(method, &call.path, &query, &call.body)
         }
+    };
+    if fault == Some(&FaultKind::Odd) {
+        answer.body =
+            String::from_utf8_lossy(&answer.body).replacen("\"amount\":", "\"amount\": \"odd\", \"was\":", 1).into();
     }
+    answer
 }
 
 /// A page without records, which says that there are `more` or that there are none.

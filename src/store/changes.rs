@@ -36,6 +36,13 @@ pub struct Spending {
     pub reads: Vec<(i64, String, u64)>,
 }
 
+/// Something that is done once a day, and is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Daily {
+    /// When it was last begun; `None` the first time.
+    pub last: Option<i64>,
+}
+
 /// What the records of a stream say of other objects: cells of its main table.
 #[derive(Debug, Default)]
 pub struct Marks {
@@ -217,6 +224,18 @@ impl Store {
     /// What was spent since a moment; `payments` names the table of payments and the column of their time.
     pub fn spending(&self, account: i64, since: i64, payments: Option<(&str, &str)>) -> Result<Spending> {
         spending(&self.connection, account, since, payments)
+    }
+
+    /// Whether what is done once a day is due; then it is noted as begun. Returns when it was last begun, or `None` when it is
+    /// not due. A last time in the future was told by a wrong clock and counts for nothing.
+    pub fn take_daily(&mut self, account: i64, stream: &str, kind: &str, now: i64) -> Result<Option<Daily>> {
+        const DAY_MS: i64 = 86_400_000;
+        let last = self.round(account, stream, kind)?;
+        if last.is_some_and(|last| (0..DAY_MS).contains(&(now - last))) {
+            return Ok(None);
+        }
+        self.set_round(account, stream, kind, now)?;
+        Ok(Some(Daily { last: last.filter(|last| *last <= now) }))
     }
 
     /// Adds to the reads of a day.

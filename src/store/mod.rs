@@ -16,7 +16,7 @@ mod records;
 mod writer;
 
 pub use accounts::Account;
-pub use changes::{Change, Marks, Spending, Target};
+pub use changes::{Change, Daily, Marks, Spending, Target};
 pub use checks::{Checked, Found, REREAD};
 pub use commit::{Commit, Committed, Upsert};
 pub use coverage::{Step, Window, WindowState};

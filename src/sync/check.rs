@@ -50,12 +50,9 @@ pub(super) async fn daily(work: &Work, now: i64) -> Result<()> {
             continue;
         }
         let (account, table) = (work.of.account, line.table().to_owned());
+        // The first time only the day is noted: all was listed just now.
         let due = move |store: &mut Store| {
-            let last = store.round(account, &table, "check")?;
-            if last.is_none_or(|last| now - last >= DAY_MS) {
-                store.set_round(account, &table, "check", now)?;
-            }
-            Ok(last.is_some_and(|last| now - last >= DAY_MS))
+            Ok(store.take_daily(account, &table, "check", now)?.is_some_and(|due| due.last.is_some()))
         };
         if work.of.store.run(due).await?
             && let Err(problem) = reread(work, &line, DAILY).await

@@ -47,13 +47,17 @@ fn feed(of: &Connection) -> Option<Arc<Line>> {
     of.lines.iter().find(|line| line.is_feed()).cloned()
 }
 
+/// Tables of the streams that the feed tells of.
+fn others(of: &Connection) -> Vec<String> {
+    of.lines.iter().filter(|line| told(line.stream)).map(|line| line.table().to_owned()).collect()
+}
+
 /// Fixes from where the feed must be heard, before anything is listed: what changes during the first walk is in it. What was
 /// listed before there was a feed counts from its walk on. A stretch that is older than the feed reaches is stated as a gap.
 pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
     let Some(feed) = feed(of) else { return Ok(Heard::default()) };
     let (account, table, upsert) = (of.account, feed.table().to_owned(), feed.upsert.clone());
-    let others: Vec<String> =
-        of.lines.iter().filter(|line| told(line.stream)).map(|line| line.table().to_owned()).collect();
+    let others = others(of);
     let begin = now - (feed.stream.lag_s + feed.stream.overlap_s) * 1000;
     let clock = feed.stream.clock;
     let unread = unread(of);
@@ -139,9 +143,17 @@ fn leave_and_return(store: &mut Store, account: i64, (unread, read): (&[String],
     Ok(())
 }
 
+/// True for a stretch of the feed that can no longer be heard. It stands whatever is declared.
+pub(super) fn is_gap(window: &Window) -> bool {
+    window.state == WindowState::Gap && window.reason.as_deref() == Some(FEED_GAP)
+}
+
 fn gaps(windows: &[Window]) -> Vec<(i64, i64)> {
-    let open = windows.iter().filter(|w| w.state == WindowState::Gap && w.reason.as_deref() == Some(FEED_GAP));
-    open.filter_map(|window| window.provider_at.map(|found| (window.window, found))).collect()
+    windows
+        .iter()
+        .filter(|window| is_gap(window))
+        .filter_map(|window| window.provider_at.map(|found| (window.window, found)))
+        .collect()
 }
 
 /// Up to where the feed was heard, and heard again for what comes late; `None` while a stretch of it is a gap.
@@ -156,8 +168,7 @@ pub(super) async fn advance(work: &Work, heard: &Heard) -> Result<()> {
     let (account, table, from) = (of.account, feed.table().to_owned(), heard.from);
     let (declaration, overlap, clock) =
         (feed.upsert.declaration.clone(), feed.stream.overlap_s * 1000, feed.stream.clock.0);
-    let others: Vec<String> =
-        of.lines.iter().filter(|line| told(line.stream)).map(|line| line.table().to_owned()).collect();
+    let others = others(of);
     let job = move |store: &mut Store| {
         let windows = store.windows(account, &table)?;
         let whole = first_hole(&windows, from, &declaration).unwrap_or(from);
@@ -165,10 +176,9 @@ pub(super) async fn advance(work: &Work, heard: &Heard) -> Result<()> {
         if whole - overlap > from {
             store.set_round(account, &table, "feed", whole - overlap)?;
         }
-        if store.round(account, &table, "let_go")?.is_some_and(|last| (0..DAY_MS).contains(&(now - last))) {
+        if store.take_daily(account, &table, "let_go", now)?.is_none() {
             return Ok(());
         }
-        store.set_round(account, &table, "let_go", now)?;
         let before = now - FEED_KEPT_MS;
         let old = windows.iter().filter(|w| w.state == WindowState::Complete && w.to_at < before);
         store.forget_windows(&old.map(|window| window.window).collect::<Vec<_>>())?;

@@ -1,6 +1,6 @@
 //! Up to where a stream is known: what the store proves of it, for people and for the gate. Reads only.
 
-use super::feed::FEED_GAP;
+use super::feed::{FEED_GAP, is_gap};
 use super::plan::{Horizon, first_hole, horizon, missing};
 use crate::problem::Result;
 use crate::providers::{Heard, Provider, Stream};
@@ -48,17 +48,13 @@ fn feed_heard(reader: &Reader, account: i64, provider: &Provider) -> Result<Opti
     let Some(from) = reader.round(account, &table, "feed")? else { return Ok(None) };
     let windows = reader.windows(account, &table)?;
     let heard = first_hole(&windows, from, &declaration);
-    let gap = windows.iter().filter(|window| is_feed_gap(window)).map(|window| window.from_at).min();
+    let gap = windows.iter().filter(|window| is_gap(window)).map(|window| window.from_at).min();
     Ok(heard.map(|heard| gap.map_or(heard, |gap| gap.min(heard))))
 }
 
 /// A feed is wanted from where its oldest window, walked or lost, begins.
 fn feed_start(windows: &[Window]) -> i64 {
     windows.iter().filter(|window| window.state != WindowState::Open).map(|window| window.from_at).min().unwrap_or(0)
-}
-
-fn is_feed_gap(window: &Window) -> bool {
-    window.state == WindowState::Gap && window.reason.as_deref() == Some(FEED_GAP)
 }
 
 fn holes(windows: &[Window], start: i64, declaration: &str) -> Vec<(i64, i64, &'static str)> {

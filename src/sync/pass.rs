@@ -212,13 +212,17 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64, heard: &Heard) ->
         .run(move |store| {
             let windows = store.windows(account, &table)?;
             // Pages read under another declaration prove nothing under this one; nor do windows of the provider's future.
+            // What can no longer be heard stays a gap all the same.
             let (ahead, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| impossible(w, now));
             if !ahead.is_empty() {
                 let told = problem::SYNC_FUTURE.with(format!("{} windows of {table}", ahead.len()));
                 store.note_problem(Some(account), Some(&table), &told, wall)?;
             }
-            let (windows, stale): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| w.declaration == declaration);
+            let (gaps, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(feed::is_gap);
+            let (mut windows, stale): (Vec<_>, Vec<_>) =
+                windows.into_iter().partition(|w| w.declaration == declaration);
             store.forget_windows(&ahead.iter().chain(&stale).map(|w| w.window).collect::<Vec<_>>())?;
+            windows.extend(gaps);
             Ok((windows, store.begin_run(account, &table, wall)?))
         })
         .await?;

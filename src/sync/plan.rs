@@ -107,14 +107,32 @@ impl Next {
     }
 }
 
+/// A span that was walked, or is being walked, and when that walk began.
+#[derive(Debug, Clone, Copy)]
+struct Walked {
+    span: Span,
+    began: i64,
+}
+
+impl Walked {
+    fn of(window: &Window) -> Self {
+        Self { span: (window.from_at, window.to_at), began: window.provider_at.unwrap_or(0) }
+    }
+
+    /// The part that was this old when the walk began, in whole seconds as windows are.
+    fn settled(&self, age: i64) -> Span {
+        (self.span.0, self.span.1.min(self.began.saturating_sub(age).div_euclid(1000) * 1000))
+    }
+}
+
 /// The plan of one stream within one pass.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) bounds: Bounds,
     declaration: String,
     windows: Vec<Window>,
-    /// Spans handed out in this pass.
-    out: Vec<Span>,
+    /// What was handed out in this pass.
+    out: Vec<Walked>,
     resumed: Vec<i64>,
     /// The width of the next window.
     pub(super) size: i64,
@@ -129,110 +147,119 @@ impl Plan {
 
     /// The next thing to walk for this purpose; `None` when nothing is left to hand out.
     pub(super) fn next(&mut self, purpose: Purpose) -> Option<Next> {
-        let needs = self.needs(purpose);
-        if let Some(window) = self.left_open(purpose, &needs) {
+        if let Some(window) = self.left_open(purpose) {
             self.resumed.push(window.window);
-            // Its walk began long ago: what became visible since, among what it had passed, is for a walk of its own.
-            self.out.push(settled_part(&window, self.bounds.overlap));
+            // Its walk began long ago: what became visible or changed since, among what it had passed, is for a walk of its own.
+            self.out.push(Walked::of(&window));
             return Some(Next::Resume(window));
         }
-        let (from, to) = self.free(needs).max_by_key(|(_, to)| *to)?;
-        let from = from.max(to - self.size);
-        self.out.push((from, to));
-        Some(Next::Fresh((from, to)))
+        let (from, to) = self.needs(purpose, &self.begun()).into_iter().max_by_key(|(_, to)| *to)?;
+        let span = (from.max(to - self.size), to);
+        self.out.push(Walked { span, began: i64::MAX });
+        Some(Next::Fresh(span))
     }
 
     /// The newest window that an earlier walk left open and that belongs to these needs. One that belongs to none is gone on
     /// with among what is listed again.
-    fn left_open(&self, purpose: Purpose, needs: &[Span]) -> Option<Window> {
+    fn left_open(&self, purpose: Purpose) -> Option<Window> {
+        let whole = self.complete();
+        let needs = self.needs(purpose, &whole);
         let touches = |window: &Window, needs: &[Span]| {
             needs.iter().any(|(from, to)| window.from_at < *to && *from < window.to_at)
         };
-        let others =
-            || [Purpose::Poll, Purpose::Backfill].into_iter().flat_map(|other| self.needs(other)).collect::<Vec<_>>();
+        let others = || {
+            [Purpose::Poll, Purpose::Backfill]
+                .into_iter()
+                .flat_map(|other| self.needs(other, &whole))
+                .collect::<Vec<_>>()
+        };
         let rest = if purpose == Purpose::Again { others() } else { Vec::new() };
         let left = |window: &&Window| {
             window.state == WindowState::Open
                 && !self.resumed.contains(&window.window)
-                && if purpose == Purpose::Again { !touches(window, &rest) } else { touches(window, needs) }
+                && if purpose == Purpose::Again { !touches(window, &rest) } else { touches(window, &needs) }
         };
         self.windows.iter().filter(left).max_by_key(|window| window.to_at).cloned()
     }
 
     /// True when something is left to hand out for this purpose.
     pub(super) fn wants(&self, purpose: Purpose) -> bool {
-        self.free(self.needs(purpose)).next().is_some()
+        !self.needs(purpose, &self.begun()).is_empty()
     }
 
-    fn free(&self, needs: Vec<Span>) -> impl Iterator<Item = Span> {
-        needs.into_iter().flat_map(|need| uncovered(need, self.out.iter().copied()))
+    fn complete(&self) -> Vec<Walked> {
+        complete(&self.windows, &self.declaration).map(Walked::of).collect()
     }
 
-    fn missing(&self) -> Vec<Span> {
-        uncovered((self.bounds.start, self.bounds.horizon), self.complete().map(span))
+    /// What is walked, or being walked.
+    fn begun(&self) -> Vec<Walked> {
+        self.complete().into_iter().chain(self.out.iter().copied()).collect()
+    }
+
+    fn missing(&self, walked: &[Walked]) -> Vec<Span> {
+        uncovered((self.bounds.start, self.bounds.horizon), walked.iter().map(|walk| walk.span))
     }
 
     /// Listed, but so soon that something may have shown itself later: as a rule the time just before the last pass ended.
-    fn late(&self, missing: &[Span]) -> Vec<Span> {
-        let enough = self.complete().map(|window| settled_part(window, self.bounds.overlap));
+    fn late(&self, walked: &[Walked], missing: &[Span]) -> Vec<Span> {
+        let enough = walked.iter().map(|walk| walk.settled(self.bounds.overlap));
         uncovered((self.bounds.start, self.bounds.horizon), enough.chain(missing.iter().copied()))
     }
 
-    /// What has to be walked for a purpose, whether it is out or not.
-    fn needs(&self, purpose: Purpose) -> Vec<Span> {
+    /// What has to be walked for a purpose, where this was walked.
+    fn needs(&self, purpose: Purpose, walked: &[Walked]) -> Vec<Span> {
         let Bounds { start, horizon, .. } = self.bounds;
-        let missing = self.missing();
-        let late = self.late(&missing);
+        let missing = self.missing(walked);
         let past = |(from, to): &Span| *from == start && *to < horizon;
         match purpose {
-            Purpose::Feed => joined(missing.into_iter().chain(late)),
+            Purpose::Feed => joined(self.late(walked, &missing).into_iter().chain(missing)),
             // On the very first pass the newest day is what is new, and the rest is the past.
             Purpose::Poll if missing == [(start, horizon)] => vec![(start.max(horizon - FIRST_SIZE), horizon)],
-            Purpose::Poll => joined(missing.into_iter().filter(|span| !past(span)).chain(late)),
+            Purpose::Poll => {
+                let late = self.late(walked, &missing);
+                joined(missing.into_iter().filter(|span| !past(span)).chain(late))
+            }
             Purpose::Backfill => {
-                let demanded = self.bounds.demands.iter().flat_map(|demand| self.unmet(demand, &missing));
+                let demanded = self.bounds.demands.iter().flat_map(|demand| self.unmet(demand, walked, &missing));
                 joined(missing.iter().copied().filter(|(from, _)| *from == start).chain(demanded))
             }
-            Purpose::Again => self.again(&missing),
+            Purpose::Again => self.again(walked, &missing),
             Purpose::Change | Purpose::Check => Vec::new(),
         }
     }
 
     /// What was listed, but not late enough for the rungs of its day.
-    fn again(&self, missing: &[Span]) -> Vec<Span> {
+    fn again(&self, walked: &[Walked], missing: &[Span]) -> Vec<Span> {
         let rung = |days: &i64| {
             let closed = (self.bounds.horizon - days * DAY_MS).div_euclid(DAY_MS) * DAY_MS;
-            let enough = self.complete().map(|window| settled_part(window, days * DAY_MS));
+            let enough = walked.iter().map(|walk| walk.settled(days * DAY_MS));
             uncovered((self.bounds.start, closed), enough.chain(missing.iter().copied()))
         };
         self.bounds.rungs.iter().flat_map(rung).collect()
     }
 
-    fn unmet(&self, demand: &Demand, missing: &[Span]) -> Vec<Span> {
-        let enough = self.complete().filter(|window| window.provider_at >= Some(demand.since)).map(span);
+    fn unmet(&self, demand: &Demand, walked: &[Walked], missing: &[Span]) -> Vec<Span> {
+        let enough = walked.iter().filter(|walk| walk.began >= demand.since).map(|walk| walk.span);
         let (from, to) = (demand.span.0.max(self.bounds.start), demand.span.1.min(self.bounds.horizon));
         uncovered((from, to), enough.chain(missing.iter().copied()))
     }
 
     /// True when everything of the frame was listed once, or is being listed.
     pub(super) fn all_listed(&self) -> bool {
-        !self.wants(Purpose::Poll) && self.free(self.missing()).next().is_none()
+        !self.wants(Purpose::Poll) && self.missing(&self.begun()).is_empty()
     }
 
     /// How far the newest listing lies behind the horizon, milliseconds; the whole frame when nothing was listed yet.
     pub(super) fn behind(&self) -> i64 {
         let Bounds { start, horizon, .. } = self.bounds;
-        let tail = self.missing().into_iter().filter(|(from, to)| *from > start || *to == horizon);
+        let tail = self.missing(&self.complete()).into_iter().filter(|(from, to)| *from > start || *to == horizon);
         tail.map(|(from, _)| horizon - from).max().unwrap_or(0)
     }
 
     /// True when all that was ever listed of what a demand asks for has been listed again.
     pub(super) fn meets(&self, demand: &Demand) -> bool {
-        self.unmet(demand, &self.missing()).is_empty()
-    }
-
-    fn complete(&self) -> impl Iterator<Item = &Window> {
-        complete(&self.windows, &self.declaration)
+        let walked = self.complete();
+        self.unmet(demand, &walked, &self.missing(&walked)).is_empty()
     }
 
     /// A span that was handed out is walked whole; `pages` it took set the width of later windows.
@@ -265,7 +292,7 @@ impl Plan {
         let around = (from - reach, to + reach);
         let part = |window: &Window| (window.to_at.min(around.1) - window.from_at.max(around.0)).max(0) as f64;
         let (mut rows, mut time) = (0.0, 0.0);
-        for window in self.complete().filter(|window| window.to_at > window.from_at) {
+        for window in complete(&self.windows, &self.declaration).filter(|window| window.to_at > window.from_at) {
             let share = part(window) / (window.to_at - window.from_at) as f64;
             (rows, time) = (rows + window.rows as f64 * share, time + part(window));
         }
@@ -275,7 +302,7 @@ impl Plan {
     /// How much of the frame is walked, and all of it, in milliseconds.
     pub(super) fn share(&self) -> (i64, i64) {
         let whole = (self.bounds.start, self.bounds.horizon);
-        let missing: i64 = uncovered(whole, self.complete().map(span)).iter().map(|(from, to)| to - from).sum();
+        let missing: i64 = self.missing(&self.complete()).iter().map(|(from, to)| to - from).sum();
         let all = (whole.1 - whole.0).max(0);
         (all - missing, all)
     }
@@ -286,7 +313,7 @@ pub fn horizon(windows: &[Window], start: i64, declaration: &str) -> Horizon {
     let complete = || complete(windows, declaration);
     let Some(end) = complete().map(|window| window.to_at).max() else { return Horizon::default() };
     let from = uncovered((start, end), complete().map(span)).last().map_or(start, |(_, to)| *to);
-    let unsettled = uncovered((from, end), complete().map(|window| settled_part(window, SETTLE_MS)));
+    let unsettled = uncovered((from, end), complete().map(|window| Walked::of(window).settled(SETTLE_MS)));
     let settled_to = unsettled.first().map_or(end, |(from, _)| *from);
     Horizon { listed_from: Some(from), listed_to: Some(end), settled_to: (settled_to > from).then_some(settled_to) }
 }
@@ -296,7 +323,7 @@ pub fn horizon(windows: &[Window], start: i64, declaration: &str) -> Horizon {
 pub fn proven(windows: &[Window], since: i64, declaration: &str) -> Option<i64> {
     let end = complete(windows, declaration).map(|window| window.to_at).max()?;
     let listed = first_hole(windows, since, declaration)?;
-    let enough = complete(windows, declaration).map(|window| settled_part(window, SETTLE_MS));
+    let enough = complete(windows, declaration).map(|window| Walked::of(window).settled(SETTLE_MS));
     let settled = uncovered((since, end), enough).first().map_or(end, |(from, _)| *from);
     Some(listed.min(settled + SETTLE_MS))
 }
@@ -313,12 +340,6 @@ fn complete<'w>(windows: &'w [Window], declaration: &str) -> impl Iterator<Item 
 
 fn span(window: &Window) -> Span {
     (window.from_at, window.to_at)
-}
-
-/// The part of a window that was this old when its walk began, in whole seconds as windows are.
-fn settled_part(window: &Window, age: i64) -> Span {
-    let edge = (window.provider_at.unwrap_or(0) - age).div_euclid(1000) * 1000;
-    (window.from_at, window.to_at.min(edge))
 }
 
 /// The first moment after `since` that was not walked whole; where the newest walk ends when there is none.

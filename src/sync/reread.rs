@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::call::Stop;
 use super::change::{Reading, cheapest};
 use super::connection::{Connection, Line};
-use super::plan::{DAY_MS, Purpose};
+use super::plan::Purpose;
 use super::walk;
 use super::work::Work;
 use crate::http::Failure;
@@ -70,13 +70,9 @@ async fn mark_unsettled(work: &Work, line: &Line, now: i64) -> Result<()> {
     let (account, table, start) = (work.of.account, line.table().to_owned(), work.of.start);
     let (only_word, began, seq) = (line.stream.heard == Heard::ByReading, work.began, work.of.read_seq().await?);
     let job = move |store: &mut crate::store::Store| {
-        let last = store.round(account, &table, "unsettled")?;
-        if last.is_some_and(|last| (0..DAY_MS).contains(&(now - last))) {
-            return Ok(());
-        }
-        let since = if only_word { last.unwrap_or(start) } else { now };
-        store.mark_unsettled((account, &table), condition, (now, began), (since, seq))?;
-        store.set_round(account, &table, "unsettled", now)
+        let Some(due) = store.take_daily(account, &table, "unsettled", now)? else { return Ok(()) };
+        let since = if only_word { due.last.unwrap_or(start) } else { now };
+        store.mark_unsettled((account, &table), condition, (now, began), (since, seq)).map(|_| ())
     };
     work.of.store.run(job).await
 }

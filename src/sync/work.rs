@@ -120,7 +120,7 @@ impl Work {
         }
         let free = |lane: &usize| lanes[*lane].problem.is_none() && lanes[*lane].serves(purpose);
         let mut order: Vec<usize> = (0..lanes.len()).filter(free).collect();
-        order.sort_by_key(|lane| (lanes[*lane].busy, -lanes[*lane].plan.behind()));
+        order.sort_by_cached_key(|lane| (lanes[*lane].busy, -lanes[*lane].plan.behind()));
         for lane in order {
             if let Some(next) = lanes[lane].plan.next(purpose) {
                 lanes[lane].busy += 1;

@@ -14,6 +14,7 @@ struct House {
     sandbox: Sandbox,
     folder: tempfile::TempDir,
     agent: Option<Child>,
+    clock: SystemClock,
 }
 
 impl Drop for House {
@@ -27,10 +28,11 @@ impl Drop for House {
 
 impl House {
     fn new() -> Self {
-        let mut options = Options::new(Arc::new(SystemClock::new()));
+        let clock = crate::noon();
+        let mut options = Options::new(Arc::new(clock.clone()));
         (options.charges, options.payments, options.days) = (200, 60, 10);
         let sandbox = Sandbox::start(options).unwrap();
-        Self { sandbox, folder: tempfile::tempdir().unwrap(), agent: None }
+        Self { sandbox, folder: tempfile::tempdir().unwrap(), agent: None, clock }
     }
 
     fn path(&self) -> &Path {
@@ -59,6 +61,7 @@ impl House {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
         command.arg("--data-dir").arg(self.path()).args(arguments).env_remove("JOURNAL_STREAM");
+        command.env("COUNTERFOIL_CLOCK_AHEAD_MS", self.clock.ahead_ms().to_string());
         command
     }
 

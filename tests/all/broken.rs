@@ -3,7 +3,7 @@
 //! its checkpoint stays before the page, no row is invented, changed or lost, the other streams are whole; and the pass
 //! after makes it whole and takes the problem away. What the transport alone makes of an answer is in `http`.
 
-mod authority;
+pub(crate) mod authority;
 mod clock;
 mod endpoints;
 mod house;

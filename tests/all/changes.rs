@@ -126,7 +126,7 @@ async fn an_object_that_is_gone_keeps_its_row_with_the_moment() {
     let rig = Rig::new(12_000).await;
     rig.sync().await;
     let rows = count(&rig, "SELECT count(*) FROM stripe_charges");
-    rig.clock.advance(HOUR);
+    rig.clock.advance(HOUR * 3);
     rig.sandbox.set_faults(vec![Fault::nth("/v1/charges/", 1, FaultKind::Gone)]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     let singles = rig.sandbox.requests().iter().filter(|one| one.path.starts_with("/v1/charges/")).count();
@@ -151,6 +151,43 @@ async fn a_refused_single_read_is_no_tombstone_and_its_mark_stands() {
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert_eq!(count(&rig, "SELECT count(*) FROM changes"), 0);
     up_to_date(&rig).await;
+}
+
+#[tokio::test]
+async fn an_odd_answer_to_a_single_read_is_asked_for_again_before_its_mark_goes() {
+    let rig = Rig::new(12_000).await;
+    rig.sync().await;
+    rig.clock.advance(HOUR);
+    let before = rig.sandbox.requests().len();
+    rig.sandbox.set_faults(vec![Fault::nth("/v1/charges/", 1, FaultKind::Odd)]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let mut singles: Vec<String> = rig.sandbox.requests().split_off(before).into_iter().map(|one| one.path).collect();
+    singles.retain(|path| path.starts_with("/v1/charges/"));
+    let first = singles.first().expect("the test needs a charge that is read by its id").clone();
+    assert_eq!(singles.iter().filter(|path| **path == first).count(), 2, "{singles:?}");
+    assert_eq!(count(&rig, "SELECT count(*) FROM rejected"), 0);
+    let id = first.rsplit('/').next().unwrap();
+    assert_eq!(count(&rig, &format!("SELECT count(*) FROM stripe_charges WHERE id = '{id}' AND source = 'get'")), 1);
+}
+
+#[tokio::test]
+async fn a_gap_in_the_feed_outlives_a_new_declaration() {
+    let rig = Rig::new(600).await;
+    rig.sync().await;
+    rig.clock.advance(DAY * 40);
+    rig.sandbox.set_faults(vec![Fault::always("/v1/payouts", FaultKind::status(401))]);
+    rig.sync().await;
+    let Rig { sandbox, clock, folder, parts } = rig;
+    let store = parts.store_path.clone();
+    parts.close().await.unwrap();
+    #[allow(clippy::disallowed_methods)] // stands in for a version that declares the feed otherwise
+    let other = rusqlite::Connection::open(store).unwrap();
+    other.execute("UPDATE coverage SET declaration = 'another' WHERE stream = 'stripe_events'", []).unwrap();
+    drop(other);
+    let rig = Rig { parts: crate::sync::open(&folder, &clock), sandbox, clock, folder };
+    rig.sync().await;
+    let stated = "SELECT count(*) FROM coverage WHERE state = 'gap' AND reason = 'feed_retention'";
+    assert_eq!(count(&rig, stated), 1, "what could not be heard stays unheard");
 }
 
 #[tokio::test]

@@ -9,7 +9,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use counterfoil::clock::SystemClock;
 use counterfoil::providers::{self, Position};
 use counterfoil::sandbox::{CHECKOUT_KEY, Options, STRIPE_KEY, Sandbox};
 
@@ -43,7 +42,7 @@ async fn keep_pages() {
         days: 60,
         gzip: false,
         first_day,
-        ..Options::new(Arc::new(SystemClock::new()))
+        ..Options::new(Arc::new(crate::noon()))
     };
     let sandbox = Sandbox::start(options).unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -25,3 +25,11 @@ mod sync;
 mod twin;
 mod vault;
 mod verify;
+
+use counterfoil::clock::{Clock as _, SystemClock};
+
+/// A clock of which it is noon, UTC, of a Tuesday in September 2026: the hour at which tests are run says
+/// nothing.
+fn noon() -> SystemClock {
+    SystemClock::ahead_by(1_789_473_600_000 - SystemClock::new().wall_ms())
+}

@@ -44,7 +44,7 @@ impl Rig {
 
     /// On a sandbox whose options are changed before it starts.
     pub(crate) async fn with(charges: u64, tls: bool, change: impl FnOnce(&mut Options)) -> Self {
-        let clock = SystemClock::new();
+        let clock = crate::noon();
         let folder = tempfile::tempdir().unwrap();
         let mut options = options(&clock, charges);
         change(&mut options);
@@ -129,7 +129,7 @@ pub(crate) const STREAMS: [(&str, TruthStream, i64); 8] = [
 
 #[tokio::test]
 async fn a_first_pass_brings_everything_that_the_providers_hold() {
-    let rig = Rig::new(3_000).await;
+    let rig = Rig::new(12_000).await;
     let began = rig.sandbox.now_ms();
     let report = rig.sync().await;
     assert_eq!(problems(&report), Vec::<Value>::new());

@@ -126,6 +126,19 @@ fn a_closed_day_is_walked_again_on_each_rung() {
 }
 
 #[test]
+fn a_walk_that_began_before_a_rung_is_gone_on_with_and_then_taken_again() {
+    // The walk of day 1 began a day after its end and was left open. It is gone on with three days after, on day 5.
+    let mut open = window(day(1), day(2), day(3) + 2 * MINUTE);
+    (open.state, open.window) = (WindowState::Open, 7);
+    let mut plan = plan(5, vec![window(0, day(3), day(3)), open.clone()]);
+    assert_eq!(plan.next(Purpose::Again), Some(Next::Resume(open.clone())));
+    plan.done((open.from_at, open.to_at), open.provider_at.unwrap(), (5, 0));
+    let again = run(&mut plan, day(5), 5, &[Purpose::Again]);
+    assert_eq!(again, [(day(2), day(3)), (day(1), day(2)), (0, day(1))], "in the same pass");
+    assert_eq!(horizon(&plan.windows, 0, "d").settled_to, Some(day(2)));
+}
+
+#[test]
 fn a_demand_is_met_by_walks_that_began_late_enough_and_spares_what_was_never_listed() {
     let demand = Demand { span: (day(1), day(9)), since: day(9) };
     let bounds = Bounds { demands: vec![demand], rungs: &[], ..bounds(10) };

@@ -14,8 +14,6 @@ use bytes::Bytes;
 use counterfoil::http::{Expect, Failure, NetOptions, NetTransport, Transport, Version};
 use hyper::body::{Body, Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
@@ -23,24 +21,9 @@ use super::{AMPLE, CANARY, ask, get, transport};
 
 const JSON: &str = "{\"data\":[]}";
 
-/// An authority's PEM and a server configuration with a certificate for 127.0.0.1 from it.
 fn authority(alpn: &[&str]) -> (String, TlsAcceptor) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca_key = KeyPair::generate().unwrap();
-    let ca = params.self_signed(&ca_key).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
-    let leaf = leaf.signed_by(&key, &Issuer::from_params(&params, &ca_key)).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-        .unwrap();
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    (ca.pem(), TlsAcceptor::from(Arc::new(config)))
+    let (pem, config) = crate::broken::authority::authority(alpn);
+    (pem, TlsAcceptor::from(Arc::new(config)))
 }
 
 fn trusting(folder: &Path, pem: &str) -> NetTransport {

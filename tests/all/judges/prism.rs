@@ -68,25 +68,26 @@ fn read_log(pipe: impl std::io::Read + Send + 'static, log: Arc<Mutex<Vec<String
 }
 
 /// Runs the program under test on a folder; `input` is its standard input. Whether it succeeded, and what it said.
-fn counterfoil(folder: &Path, arguments: &[&str], input: &str) -> (bool, String) {
+fn counterfoil((folder, clock): (&Path, &SystemClock), arguments: &[&str], input: &str) -> (bool, String) {
     let mut program = command(env!("CARGO_BIN_EXE_counterfoil"));
     let given = folder.join("input");
     std::fs::File::create(&given).unwrap().write_all(input.as_bytes()).unwrap();
     program.stdin(std::fs::File::open(&given).unwrap());
     program.arg("--data-dir").arg(folder).arg("--json").args(arguments);
+    program.env("COUNTERFOIL_CLOCK_AHEAD_MS", clock.ahead_ms().to_string());
     let (fine, text, complaint) = finish(&mut program, 240);
     (fine, text + &complaint)
 }
 
-fn sandbox() -> Sandbox {
-    let mut options = Options::new(Arc::new(SystemClock::new()));
+fn sandbox(clock: &SystemClock) -> Sandbox {
+    let mut options = Options::new(Arc::new(clock.clone()));
     (options.charges, options.payments, options.days) = (2_000, 2_000, 80);
     Sandbox::start(options).unwrap()
 }
 
 /// Two connections whose base addresses are the Prisms'.
-fn configure(folder: &Path, stripe: &Prism, checkout: &Prism) {
-    let start = (SystemClock::new().wall_ms() / 86_400_000 - 90) * 86_400_000;
+fn configure(folder: &Path, clock: &SystemClock, stripe: &Prism, checkout: &Prism) {
+    let start = (clock.wall_ms() / 86_400_000 - 90) * 86_400_000;
     let start = jiff::Timestamp::from_millisecond(start).unwrap().strftime("%Y-%m-%d").to_string();
     let text = format!(
         "[connections.main]\nprovider = \"stripe\"\nstart = {start}\nbase_url = \"{}\"\nrequests_per_second = 1000\n\
@@ -100,14 +101,15 @@ fn configure(folder: &Path, stripe: &Prism, checkout: &Prism) {
 #[test]
 fn no_request_of_ours_violates_the_published_schemas() {
     let (Some(judges), Some(shapes)) = (judges("Prism"), shapes("Prism")) else { return };
-    let sandbox = sandbox();
+    let clock = crate::noon();
+    let sandbox = sandbox(&clock);
     let stripe = shapes.join("stripe/openapi.v524.unexpanded.json");
     let stripe = Prism::start(&judges, &stripe, &sandbox.stripe_url());
     let overlay = shapes.join("checkout/openapi-mock-2026-overlay.yaml");
     let checkout = Prism::start(&judges, &overlay, &sandbox.checkout_url());
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    configure(folder, &stripe, &checkout);
+    configure(folder, &clock, &stripe, &checkout);
     // The second pass asks in its own ways: from the checkpoint, with the overlap, and for single objects that changed.
     for (arguments, input) in [
         (&["init"][..], ""),
@@ -119,7 +121,7 @@ fn no_request_of_ours_violates_the_published_schemas() {
         if sandbox.requests().len() > 20 {
             mark_one_of_each(folder);
         }
-        let (fine, told) = counterfoil(folder, arguments, input);
+        let (fine, told) = counterfoil((folder, &clock), arguments, input);
         let complaints: Vec<String> = [&stripe, &checkout].iter().flat_map(|prism| prism.complaints()).collect();
         assert!(fine && complaints.is_empty(), "{arguments:?}: {told}\n{complaints:#?}");
     }

@@ -76,13 +76,12 @@ pub(super) struct House {
     pub(super) plan: Plan,
     pub(super) start: i64,
     clock: SystemClock,
-    ahead: Duration,
 }
 
 impl House {
     /// A machine with a configuration and sealed keys, and nothing read.
     pub(super) fn new(plan: Plan) -> Self {
-        let (clock, folder) = (SystemClock::new(), tempfile::tempdir().unwrap());
+        let (clock, folder) = (crate::noon(), tempfile::tempdir().unwrap());
         let mut options = Options::new(Arc::new(clock.clone()));
         (options.charges, options.payments, options.days) = (plan.charges, plan.payments, plan.days);
         let sandbox = Sandbox::start(options).unwrap();
@@ -95,7 +94,7 @@ impl House {
         })
         .unwrap();
         let start = (clock.wall_ms() / DAY_MS - plan.back) * DAY_MS;
-        let house = Self { sandbox, receiver, folder, plan, start, clock, ahead: Duration::ZERO };
+        let house = Self { sandbox, receiver, folder, plan, start, clock };
         std::fs::write(house.path("counterfoil.toml"), house.configuration()).unwrap();
         for (connection, _, _, key) in house.connections() {
             house.must(&["key", "set", connection], key);
@@ -137,7 +136,6 @@ impl House {
     /// Lets time pass for the sandbox, the receiver and every later child.
     pub(super) fn advance(&mut self, span: Duration) {
         self.clock.advance(span);
-        self.ahead += span;
     }
 
     /// A child that is to die at a visit of a kill point, or live.
@@ -145,7 +143,7 @@ impl House {
         let said = std::fs::OpenOptions::new().create(true).append(true).open(self.path("said.txt")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
         command.arg("--data-dir").arg(self.folder.path()).args(arguments);
-        command.env("COUNTERFOIL_CLOCK_AHEAD_MS", self.ahead.as_millis().to_string());
+        command.env("COUNTERFOIL_CLOCK_AHEAD_MS", self.clock.ahead_ms().to_string());
         command.env("COUNTERFOIL_KILL_LOG", self.path("hits.txt"));
         if let Some((point, visit)) = kill {
             command.env("COUNTERFOIL_KILL", format!("{point}:{visit}"));
