@@ -222,13 +222,16 @@ impl Store {
         self.connection.execute("DELETE FROM coverage", []).doing("opening all windows again").map(|_| ())
     }
 
-    /// Empties these columns of a table, where they hold anything.
-    pub fn clear_columns(&mut self, table: &str, columns: &[&str]) -> Result<()> {
-        for column in columns {
-            let sql = format!("UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL");
-            self.connection.execute(&sql, []).doing("taking columns out of the rows")?;
+    /// Empties these columns of a table, where they hold anything. Returns how many rows held something.
+    pub fn clear_columns(&mut self, table: &str, columns: &[&str]) -> Result<usize> {
+        if columns.is_empty() {
+            return Ok(0);
         }
-        Ok(())
+        let each = |ending: &str, between| {
+            columns.iter().map(|name| format!("{name} {ending}")).collect::<Vec<_>>().join(between)
+        };
+        let sql = format!("UPDATE {table} SET {} WHERE {}", each("= NULL", ", "), each("IS NOT NULL", " OR "));
+        self.connection.execute(&sql, []).doing("taking columns out of the rows")
     }
 
     /// Applies what a page proves.

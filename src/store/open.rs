@@ -280,6 +280,7 @@ fn pragmas(connection: &Connection) -> Result<()> {
         ("mmap_size", "0"), // with mmap an I/O error would be a signal
         ("cache_size", "-8192"),
         ("temp_store", "MEMORY"),
+        ("secure_delete", "ON"), // what is taken out of the rows does not rest in free pages
     ] {
         connection.pragma_update(None, name, value).doing(doing)?;
     }

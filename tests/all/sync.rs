@@ -356,10 +356,21 @@ async fn wider_privacy_settings_are_read_again_and_narrower_ones_take_out() {
     complete(&rig, "stripe_charges", TruthStream::StripeCharges, began);
     drop(reader);
 
+    let customers =
+        rig.reader().table("SELECT DISTINCT customer_id FROM stripe_charges WHERE customer_id > ''").unwrap();
+    let in_the_files = |folder: &tempfile::TempDir| {
+        let names = ["counterfoil.db", "counterfoil.db-wal"].map(|name| folder.path().join(name));
+        let bytes: Vec<u8> = names.iter().flat_map(|path| std::fs::read(path).unwrap()).collect();
+        let holds = |id: &str| bytes.windows(id.len()).any(|part| part == id.as_bytes());
+        customers.rows.iter().filter(|row| holds(row[0].str().unwrap())).count()
+    };
+    assert!(customers.rows.len() > 10);
     let Rig { sandbox, clock, folder, parts } = rig;
     parts.close().await.unwrap();
+    assert_eq!(in_the_files(&folder), customers.rows.len());
     std::fs::write(&file, format!("{text}[privacy]\nlocal = \"strict\"\n")).unwrap();
     let rig = Rig { parts: open(&folder, &clock), sandbox, clock, folder };
+    assert_eq!(in_the_files(&rig.folder), 0, "neither in free pages nor in the log");
     let before = rig.sandbox.requests().len();
     let reader = rig.reader();
     assert_eq!((count(&reader, "card_last4"), count(&reader, "customer_id")), (0, 0), "taken out of the rows");
