@@ -131,6 +131,8 @@ pub(super) struct Plan {
     pub(super) bounds: Bounds,
     declaration: String,
     windows: Vec<Window>,
+    /// Before it lies the past, which can wait; what is missing after it is new.
+    past_to: i64,
     /// What was handed out in this pass.
     out: Vec<Walked>,
     resumed: Vec<i64>,
@@ -142,7 +144,15 @@ impl Plan {
     pub(super) fn new(bounds: Bounds, declaration: &str, windows: Vec<Window>, size: Option<i64>) -> Self {
         let size = size.unwrap_or(FIRST_SIZE);
         let (declaration, out, resumed) = (declaration.to_owned(), Vec::new(), Vec::new());
-        Self { bounds, declaration, windows, out, resumed, size }
+        let mut plan = Self { bounds, declaration, windows, past_to: 0, out, resumed, size };
+        let Bounds { start, horizon, .. } = plan.bounds;
+        plan.past_to = match plan.missing().first() {
+            // On the very first pass the newest day is what is new, and the rest is the past.
+            Some((from, to)) if (*from, *to) == (start, horizon) => start.max(horizon - FIRST_SIZE),
+            Some((from, to)) if *from == start => *to,
+            _ => start,
+        };
+        plan
     }
 
     /// The next thing to walk for this purpose; `None` when nothing is left to hand out.
@@ -153,7 +163,7 @@ impl Plan {
             self.out.push(Walked::of(&window));
             return Some(Next::Resume(window));
         }
-        let (from, to) = self.needs(purpose, &self.begun()).into_iter().max_by_key(|(_, to)| *to)?;
+        let (from, to) = self.needs(purpose, &self.out).into_iter().max_by_key(|(_, to)| *to)?;
         let span = (from.max(to - self.size), to);
         self.out.push(Walked { span, began: i64::MAX });
         Some(Next::Fresh(span))
@@ -162,16 +172,12 @@ impl Plan {
     /// The newest window that an earlier walk left open and that belongs to these needs. One that belongs to none is gone on
     /// with among what is listed again.
     fn left_open(&self, purpose: Purpose) -> Option<Window> {
-        let whole = self.complete();
-        let needs = self.needs(purpose, &whole);
+        let needs = self.needs(purpose, &[]);
         let touches = |window: &Window, needs: &[Span]| {
             needs.iter().any(|(from, to)| window.from_at < *to && *from < window.to_at)
         };
         let others = || {
-            [Purpose::Poll, Purpose::Backfill]
-                .into_iter()
-                .flat_map(|other| self.needs(other, &whole))
-                .collect::<Vec<_>>()
+            [Purpose::Poll, Purpose::Backfill].into_iter().flat_map(|other| self.needs(other, &[])).collect::<Vec<_>>()
         };
         let rest = if purpose == Purpose::Again { others() } else { Vec::new() };
         let left = |window: &&Window| {
@@ -184,82 +190,83 @@ impl Plan {
 
     /// True when something is left to hand out for this purpose.
     pub(super) fn wants(&self, purpose: Purpose) -> bool {
-        !self.needs(purpose, &self.begun()).is_empty()
+        !self.needs(purpose, &self.out).is_empty()
     }
 
-    fn complete(&self) -> Vec<Walked> {
-        complete(&self.windows, &self.declaration).map(Walked::of).collect()
+    /// Walked, and being walked.
+    fn begun(&self, out: &[Walked]) -> Vec<Walked> {
+        complete(&self.windows, &self.declaration).map(Walked::of).chain(out.iter().copied()).collect()
     }
 
-    /// What is walked, or being walked.
-    fn begun(&self) -> Vec<Walked> {
-        self.complete().into_iter().chain(self.out.iter().copied()).collect()
+    /// Not listed yet.
+    fn missing(&self) -> Vec<Span> {
+        uncovered((self.bounds.start, self.bounds.horizon), complete(&self.windows, &self.declaration).map(span))
     }
 
-    fn missing(&self, walked: &[Walked]) -> Vec<Span> {
-        uncovered((self.bounds.start, self.bounds.horizon), walked.iter().map(|walk| walk.span))
-    }
-
-    /// Listed, but so soon that something may have shown itself later: as a rule the time just before the last pass ended.
-    fn late(&self, walked: &[Walked], missing: &[Span]) -> Vec<Span> {
-        let enough = walked.iter().map(|walk| walk.settled(self.bounds.overlap));
-        uncovered((self.bounds.start, self.bounds.horizon), enough.chain(missing.iter().copied()))
-    }
-
-    /// What has to be walked for a purpose, where this was walked.
-    fn needs(&self, purpose: Purpose, walked: &[Walked]) -> Vec<Span> {
-        let Bounds { start, horizon, .. } = self.bounds;
-        let missing = self.missing(walked);
-        let past = |(from, to): &Span| *from == start && *to < horizon;
+    /// What has to be walked for a purpose, while this is being walked.
+    fn needs(&self, purpose: Purpose, out: &[Walked]) -> Vec<Span> {
+        let missing = self.missing();
+        let new = || missing.iter().map(|(from, to)| (*from.max(&self.past_to), *to)).filter(|(from, to)| from < to);
+        let past = || missing.iter().map(|(from, to)| (*from, *to.min(&self.past_to))).filter(|(from, to)| from < to);
         match purpose {
-            Purpose::Feed => joined(self.late(walked, &missing).into_iter().chain(missing)),
-            // On the very first pass the newest day is what is new, and the rest is the past.
-            Purpose::Poll if missing == [(start, horizon)] => vec![(start.max(horizon - FIRST_SIZE), horizon)],
-            Purpose::Poll => {
-                let late = self.late(walked, &missing);
-                joined(missing.into_iter().filter(|span| !past(span)).chain(late))
-            }
+            Purpose::Feed => joined(self.left(missing.iter().copied(), out).chain(self.late(out, &missing))),
+            Purpose::Poll => joined(self.left(new(), out).chain(self.late(out, &missing))),
             Purpose::Backfill => {
-                let demanded = self.bounds.demands.iter().flat_map(|demand| self.unmet(demand, walked, &missing));
-                joined(missing.iter().copied().filter(|(from, _)| *from == start).chain(demanded))
+                let demanded = self.bounds.demands.iter().flat_map(|demand| self.unmet(demand, out, &missing));
+                joined(self.left(past(), out).chain(demanded))
             }
-            Purpose::Again => self.again(walked, &missing),
+            Purpose::Again => self.again(out, &missing),
             Purpose::Change | Purpose::Check => Vec::new(),
         }
     }
 
+    /// What is left of these spans beside what is being walked. A walk that began long ago leaves its end: what became visible
+    /// since, among what it had passed, is for a walk of its own.
+    fn left(&self, spans: impl Iterator<Item = Span>, out: &[Walked]) -> impl Iterator<Item = Span> {
+        let enough: Vec<Span> = out.iter().map(|walk| walk.settled(self.bounds.overlap)).collect();
+        spans.flat_map(move |span| uncovered(span, enough.iter().copied()))
+    }
+
+    /// Listed, but so soon that something may have shown itself later: as a rule the time just before the last pass ended.
+    fn late(&self, out: &[Walked], missing: &[Span]) -> Vec<Span> {
+        let begun = self.begun(out);
+        let enough = begun.iter().map(|walk| walk.settled(self.bounds.overlap));
+        uncovered((self.bounds.start, self.bounds.horizon), enough.chain(missing.iter().copied()))
+    }
+
     /// What was listed, but not late enough for the rungs of its day.
-    fn again(&self, walked: &[Walked], missing: &[Span]) -> Vec<Span> {
+    fn again(&self, out: &[Walked], missing: &[Span]) -> Vec<Span> {
+        let begun = self.begun(out);
         let rung = |days: &i64| {
             let closed = (self.bounds.horizon - days * DAY_MS).div_euclid(DAY_MS) * DAY_MS;
-            let enough = walked.iter().map(|walk| walk.settled(days * DAY_MS));
+            let enough = begun.iter().map(|walk| walk.settled(days * DAY_MS));
             uncovered((self.bounds.start, closed), enough.chain(missing.iter().copied()))
         };
         self.bounds.rungs.iter().flat_map(rung).collect()
     }
 
-    fn unmet(&self, demand: &Demand, walked: &[Walked], missing: &[Span]) -> Vec<Span> {
-        let enough = walked.iter().filter(|walk| walk.began >= demand.since).map(|walk| walk.span);
+    fn unmet(&self, demand: &Demand, out: &[Walked], missing: &[Span]) -> Vec<Span> {
+        let begun = self.begun(out);
+        let enough = begun.iter().filter(|walk| walk.began >= demand.since).map(|walk| walk.span);
         let (from, to) = (demand.span.0.max(self.bounds.start), demand.span.1.min(self.bounds.horizon));
         uncovered((from, to), enough.chain(missing.iter().copied()))
     }
 
     /// True when everything of the frame was listed once, or is being listed.
     pub(super) fn all_listed(&self) -> bool {
-        !self.wants(Purpose::Poll) && self.missing(&self.begun()).is_empty()
+        !self.wants(Purpose::Poll) && self.left(self.missing().into_iter(), &self.out).next().is_none()
     }
 
     /// How far the newest listing lies behind the horizon, milliseconds; the whole frame when nothing was listed yet.
     pub(super) fn behind(&self) -> i64 {
         let Bounds { start, horizon, .. } = self.bounds;
-        let tail = self.missing(&self.complete()).into_iter().filter(|(from, to)| *from > start || *to == horizon);
+        let tail = self.missing().into_iter().filter(|(from, to)| *from > start || *to == horizon);
         tail.map(|(from, _)| horizon - from).max().unwrap_or(0)
     }
 
     /// True when all that was ever listed of what a demand asks for has been listed again.
     pub(super) fn meets(&self, demand: &Demand) -> bool {
-        let walked = self.complete();
-        self.unmet(demand, &walked, &self.missing(&walked)).is_empty()
+        self.unmet(demand, &[], &self.missing()).is_empty()
     }
 
     /// A span that was handed out is walked whole; `pages` it took set the width of later windows.
@@ -302,7 +309,7 @@ impl Plan {
     /// How much of the frame is walked, and all of it, in milliseconds.
     pub(super) fn share(&self) -> (i64, i64) {
         let whole = (self.bounds.start, self.bounds.horizon);
-        let missing: i64 = self.missing(&self.complete()).iter().map(|(from, to)| to - from).sum();
+        let missing: i64 = self.missing().iter().map(|(from, to)| to - from).sum();
         let all = (whole.1 - whole.0).max(0);
         (all - missing, all)
     }

@@ -259,6 +259,7 @@ fn slow_value(table: &Table, column: &Column, leaf: &Value, record: &Value, read
             Kept::Text(Value::Object(kept).to_string())
         }
         _ if leaf.is_object() || leaf.is_array() => return None,
+        _ if column.name == "id" && is_text.is_none() => return None,
         Conversion::Text => match leaf {
             Value::Number(number) if whole.is_none() => {
                 Kept::Text(number.as_f64().filter(|_| number.is_f64())?.to_string())

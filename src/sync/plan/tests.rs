@@ -198,6 +198,17 @@ fn an_open_window_is_gone_on_with_first_where_it_belongs_and_not_handed_out_twic
 }
 
 #[test]
+fn what_lies_between_the_new_and_a_window_left_open_in_the_past_is_walked_in_the_same_pass() {
+    let mut open = window(day(4), day(5), day(100));
+    (open.state, open.window) = (WindowState::Open, 7);
+    let mut plan = plan(10, vec![open.clone(), window(day(8), day(10), day(100))]);
+    assert_eq!(plan.next(Purpose::Backfill), Some(Next::Resume(open.clone())));
+    plan.done((open.from_at, open.to_at), day(100), (5, 0));
+    let walked = run(&mut plan, day(100), 5, &[Purpose::Backfill]);
+    assert_eq!(walked, [7, 6, 5, 3, 2, 1, 0].map(|n| (day(n), day(n + 1))));
+}
+
+#[test]
 fn a_feed_is_heard_from_its_position_whatever_is_missing() {
     let mut plan =
         Plan::new(Bounds { start: day(3), rungs: &[], ..bounds(6) }, "d", vec![window(day(4), day(5), day(5))], None);
