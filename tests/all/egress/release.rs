@@ -298,14 +298,9 @@ fn the_file_is_its_owners_alone() {
 #[cfg(target_os = "linux")]
 #[test]
 fn opening_the_file_again_in_the_same_process_leaves_its_lock() {
-    use std::os::unix::fs::MetadataExt as _;
     let rig = Rig::accepted();
-    let file = format!(":{} ", std::fs::metadata(rig.path()).unwrap().ino());
-    let own = format!(" {} ", std::process::id());
-    let locked = || {
-        let locks = std::fs::read_to_string("/proc/locks").unwrap();
-        locks.lines().any(|lock| lock.contains(&file) && lock.contains(&own))
-    };
+    let path = rig.path();
+    let locked = || crate::store::kit::locked(&path);
     assert!(locked());
     drop(Outbox::open(&rig.path(), STORE, None, &SeededEntropy::new(3)).unwrap());
     assert!(locked(), "after a second writer");
