@@ -43,7 +43,7 @@ pub struct Seams {
 pub struct Writer {
     /// In the caller instead of on a thread of its own: where nothing may pass a paused clock.
     pub inline: bool,
-    /// The SQLite VFS that the store opens through; `None`: the system's.
+    /// The SQLite VFS that the store and `egress.db` open through; `None`: the system's.
     pub vfs: Option<String>,
 }
 

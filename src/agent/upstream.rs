@@ -99,7 +99,8 @@ fn signer(parts: &Parts) -> Result<Arc<dyn Signer>> {
 }
 
 fn outbox(parts: &Parts) -> Result<Outbox> {
-    Outbox::open(&parts.paths.egress(), &parts.store_uuid, &*parts.seams.entropy)
+    let vfs = parts.seams.writer.vfs.as_deref();
+    Outbox::open(&parts.paths.egress(), &parts.store_uuid, vfs, &*parts.seams.entropy)
 }
 
 /// The moment before which every event is in the store and was read again after it had settled, over all connections.

@@ -42,8 +42,9 @@ pub struct Provider {
     pub key: fn(&[u8]) -> Result<KeyForm>,
 }
 
-/// A request that finds an object of a stream, by its id and the second when it was made, if known.
-pub type Find = fn(&Stream, &str, Option<i64>) -> Ask;
+/// A request that finds an object of a stream, by its id and the second when it was made, if known; `None` where objects of
+/// that stream cannot be searched for.
+pub type Find = fn(&Stream, &str, Option<i64>) -> Option<Ask>;
 
 /// How many reads a provider grants an account over 30 days, whoever sends them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Doing;
-use super::header::{APPLICATION_ID, Held, judge_header, judge_version};
+use super::header::{APPLICATION_ID, judge_header, judge_version};
 use super::log::{LIMITS, Limits, Log, bring_in};
+use crate::dbfile::Held;
 use crate::entropy::Entropy;
 use crate::problem::{self, Problem, Result};
 use crate::stream::Declaration;

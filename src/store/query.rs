@@ -10,9 +10,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::{Doing, from_sqlite};
-use super::header::{Held, judge_header, judge_version};
+use super::header::{judge_header, judge_version};
 use super::open::Store;
 use crate::clock::Clock;
+use crate::dbfile::Held;
 use crate::problem::{self, Result};
 
 /// A read-only connection.

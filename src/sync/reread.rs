@@ -126,17 +126,24 @@ async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Resul
         of.store.run(move |store| store.tombstone(account, &table, &id, (asked, at))).await?;
         return Ok(true);
     }
-    let (Some(find), 403 | 404) = (of.provider.find, status.status) else { return Err(refused.problem()) };
-    let ask = find(line.stream, id, made.map(|made| made.div_euclid(1000)));
-    let found = walk::fetch(of, line, &ask, &line.stream.shape, Purpose::Change).await;
-    let (page, seq) = found.map_err(|stop| stop.problem())?;
-    if page.records == 0 {
-        // Another entity's, perhaps: asking again would bring nothing new.
-        let (account, table, id) = (of.account, line.table().to_owned(), id.to_owned());
-        of.store.run(move |store| store.forget_change(account, &table, &id, seq)).await?;
-        return Ok(false);
+    let second = made.map(|made| made.div_euclid(1000));
+    let ask =
+        of.provider.find.filter(|_| matches!(status.status, 403 | 404)).and_then(|find| find(line.stream, id, second));
+    let Some(ask) = ask else { return Err(refused.problem()) };
+    let mut asked = asked;
+    // One answer without it may be odd: nobody would ask for it again.
+    for _ in 0..2 {
+        let found = walk::fetch(of, line, &ask, &line.stream.shape, Purpose::Change).await;
+        let (page, seq) = found.map_err(|stop| stop.problem())?;
+        if page.records > 0 {
+            return keep(of, line, page, (id, seq), "search").await.map(|()| true);
+        }
+        asked = seq;
     }
-    keep(of, line, page, (id, seq), "search").await.map(|()| true)
+    // Another entity's, perhaps: asking again would bring nothing new.
+    let (account, table, id) = (of.account, line.table().to_owned(), id.to_owned());
+    of.store.run(move |store| store.forget_change(account, &table, &id, asked)).await?;
+    Ok(false)
 }
 
 /// Stores the one record that was asked for.

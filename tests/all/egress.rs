@@ -5,7 +5,7 @@ mod courier;
 mod gate;
 mod receiver;
 mod release;
-mod support;
+pub(crate) mod support;
 mod twin;
 
 /// The rooms that see keys, providers or the network stay out of the only road out.

@@ -5,7 +5,7 @@ mod checkpoints;
 mod commits;
 mod disk;
 mod group;
-mod kit;
+pub(crate) mod kit;
 mod merge;
 mod migrations;
 mod old;

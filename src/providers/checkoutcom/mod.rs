@@ -124,12 +124,16 @@ fn one(stream: &Stream, id: &str) -> Ask {
 }
 
 /// By search: another permission, and the payment's actions come with it. Without a range it looks back 90 days.
-fn find(_: &Stream, id: &str, made_s: Option<i64>) -> Ask {
+fn find(stream: &Stream, id: &str, made_s: Option<i64>) -> Option<Ask> {
+    if stream.name != "payments" {
+        return None;
+    }
     let range = |made| format!(r#","from":"{}","to":"{}""#, time(made), time(made + 1));
     let range = made_s.map(range).unwrap_or_default();
     // As a JSON string; a quotation mark within the query would end it.
     let query = serde_json::Value::from(format!("id:'{}'", id.replace('\'', "")));
-    Ask { body: Some(format!(r#"{{"query":{query},"limit":2{range}}}"#)), path: "/payments/search".to_owned() }
+    let body = format!(r#"{{"query":{query},"limit":2{range}}}"#);
+    Some(Ask { body: Some(body), path: stream.path.to_owned() })
 }
 
 /// Checkout.com's own list: CLP has two decimals here, ISK none.

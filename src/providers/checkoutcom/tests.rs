@@ -39,9 +39,10 @@ fn exponents_are_checkout_coms_own() {
 #[test]
 fn a_payment_is_found_by_its_id_and_the_second_it_was_made_in() {
     let payments = PROVIDER.stream("payments").unwrap();
-    let body = |id, made| find(payments, id, made).body.unwrap();
+    let body = |id, made| find(payments, id, made).unwrap().body.unwrap();
     assert_eq!(body("pay_1", None), r#"{"query":"id:'pay_1'","limit":2}"#);
     let range = r#""from":"1970-01-01T00:00:10Z","to":"1970-01-01T00:00:11Z""#;
     assert_eq!(body("pay_1", Some(10)), format!(r#"{{"query":"id:'pay_1'","limit":2,{range}}}"#));
+    assert!(find(PROVIDER.stream("disputes").unwrap(), "dsp_1", None).is_none(), "a search shows payments");
     assert_eq!(body(r#"a" OR 'b"#, None), r#"{"query":"id:'a\" OR b'","limit":2}"#);
 }

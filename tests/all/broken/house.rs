@@ -15,12 +15,13 @@ use counterfoil::config;
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::http::{NetOptions, NetTransport, Request, Response, Transport, TransportError};
 use counterfoil::paths::{Overrides, Paths};
-use counterfoil::sandbox::{CHECKOUT_KEY, Options, STRIPE_KEY, Sandbox};
-use counterfoil::store::{Reader, Text};
+use counterfoil::sandbox::{CHECKOUT_KEY, Options, STRIPE_KEY, Sandbox, TruthStream};
+use counterfoil::store::{Reader, Store, Text};
 use counterfoil::sync::{PassEnd, pass};
+use counterfoil::testpoint::limit_pages;
 
 use super::authority::Authority;
-use super::endpoints::{ENDPOINTS, Endpoint};
+use super::endpoints::{Endpoint, Marked, Scene, Way, streams};
 use super::proxy::{Fault, Proxy};
 
 /// 2026-03-18T12:00:00Z: the moment at which everything happens.
@@ -28,6 +29,10 @@ pub(crate) const NOW_MS: i64 = 1_773_835_200_000;
 /// The first day that is read.
 const START: &str = "2026-02-26";
 pub(crate) const START_S: i64 = 1_772_064_000;
+/// How long ago an agent that is not new had its first pass: less than a day, so that what is done daily is not due.
+pub(crate) const AGE_MS: i64 = 20 * 3_600_000;
+/// Records a page of an agent that is not new: so few that marked objects are cheaper read one by one.
+const SMALL: u32 = 2;
 
 /// Stands still until it is set; whoever sleeps has slept.
 #[derive(Clone)]
@@ -88,6 +93,8 @@ pub(crate) type Dump = BTreeMap<String, Stored>;
 pub(crate) struct Stored {
     /// The time that windows bound, of a row of the main table.
     pub(crate) at_ms: i64,
+    /// It counts as gone.
+    pub(crate) gone: bool,
     rows: Vec<Vec<Text>>,
 }
 
@@ -101,7 +108,7 @@ impl Stored {
     }
 }
 
-/// A sandbox, its proxies and a prepared data directory.
+/// A sandbox, its proxies and prepared data directories.
 pub(crate) struct House {
     pub(crate) sandbox: Sandbox,
     pub(crate) proxies: [Proxy; 2],
@@ -110,7 +117,9 @@ pub(crate) struct House {
     /// The sandbox's clock.
     pub(crate) world: Still,
     hasty: Arc<Hasty>,
-    prepared: PathBuf,
+    /// The data directory of an agent that is new, and of one that is not.
+    new: PathBuf,
+    used: PathBuf,
     folder: tempfile::TempDir,
     count: AtomicU64,
 }
@@ -118,6 +127,7 @@ pub(crate) struct House {
 /// One agent's parts, in a copy of the prepared directory.
 pub(crate) struct Case<'h> {
     pub(crate) of: &'h House,
+    scene: Scene,
     pub(crate) parts: Parts,
     folder: PathBuf,
     reader: OnceCell<Reader>,
@@ -140,28 +150,69 @@ impl House {
         let net = NetOptions { ca_file: authority.map(|one| one.file), proxy: None, plain: !tls };
         let hasty = Arc::new(Hasty { net: NetTransport::new(&net).unwrap(), deadline_ms: AtomicU64::new(60_000) });
         let clock = Still::new();
-        let prepared = folder.path().join("prepared");
-        let house = Self { sandbox, proxies, clock, world, hasty, prepared, folder, count: AtomicU64::new(0) };
+        let [new, used] = ["new", "used"].map(|name| folder.path().join(name));
+        let house = Self { sandbox, proxies, clock, world, hasty, new, used, folder, count: AtomicU64::new(0) };
         house.prepare(if tls { "https" } else { "http" }).await;
         house
     }
 
+    /// One that also knows an agent that is not new.
+    pub(crate) async fn lived_in(tls: bool) -> Self {
+        let house = Self::new(tls).await;
+        house.live().await;
+        house
+    }
+
     async fn prepare(&self, scheme: &str) {
-        std::fs::create_dir(&self.prepared).unwrap();
+        std::fs::create_dir(&self.new).unwrap();
         let [stripe, checkout] = &self.proxies;
         let text = format!(
             "[connections.main]\nprovider = \"stripe\"\nstart = {START}\nbase_url = \"{scheme}://{}\"\n\
              [connections.eu]\nprovider = \"checkoutcom\"\nenvironment = \"sandbox\"\nstart = {START}\nbase_url = \"{scheme}://{}\"\n",
             stripe.address, checkout.address
         );
-        std::fs::write(self.prepared.join("counterfoil.toml"), text).unwrap();
-        let parts = self.open(&self.prepared);
+        std::fs::write(self.new.join("counterfoil.toml"), text).unwrap();
+        let parts = self.open(&self.new);
         for (connection, key) in [("main", STRIPE_KEY), ("eu", CHECKOUT_KEY)] {
             let (connection, key, secret) = (connection.to_owned(), "default".to_owned(), key.to_owned());
             let order = Order::SetKey { connection, key, secret, full_access: false };
             perform(&parts, order, &|_| ()).await.unwrap();
         }
         parts.close().await.unwrap();
+    }
+
+    /// A first pass some hours ago; then three objects of each stream are marked, as if the feed had just named them.
+    async fn live(&self) {
+        for clock in [&self.clock, &self.world] {
+            clock.jump(-AGE_MS);
+        }
+        copy(&self.new, &self.used);
+        let case = Case {
+            of: self,
+            scene: Scene::First,
+            parts: self.open(&self.used),
+            folder: self.used.clone(),
+            reader: OnceCell::new(),
+        };
+        case.pass().await;
+        let marked: Marked = streams().filter(|one| !one.is_feed()).map(|one| (one.table, case.three(one))).collect();
+        for (table, ids) in marked.clone() {
+            let connection = if table.starts_with("stripe") { "main" } else { "eu" };
+            let connection = case.parts.connection(connection).await.unwrap();
+            let account = connection.account;
+            let mark = move |store: &mut Store| {
+                let seq = store.take_read_seq(1)?;
+                ids.iter().try_for_each(|id| store.mark_one(account, table, id, (NOW_MS - AGE_MS, seq), "test"))
+            };
+            connection.store.run(mark).await.unwrap();
+        }
+        let Case { parts, reader, .. } = case;
+        drop(reader);
+        parts.close().await.unwrap();
+        for clock in [&self.clock, &self.world] {
+            clock.pass(AGE_MS as u64);
+        }
+        self.proxies.iter().for_each(|proxy| proxy.mark(&marked));
     }
 
     fn open(&self, folder: &Path) -> Parts {
@@ -179,14 +230,18 @@ impl House {
         self.world.pass(ms);
     }
 
-    /// A fresh agent.
+    /// A new agent.
     pub(crate) fn case(&self) -> Case<'_> {
+        self.case_of(Scene::First)
+    }
+
+    /// An agent with this behind it.
+    pub(crate) fn case_of(&self, scene: Scene) -> Case<'_> {
         let folder = self.folder.path().join(format!("case{}", self.count.fetch_add(1, Ordering::Relaxed)));
-        std::fs::create_dir(&folder).unwrap();
-        for file in std::fs::read_dir(&self.prepared).unwrap().map(Result::unwrap) {
-            std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
-        }
-        Case { of: self, parts: self.open(&folder), folder, reader: OnceCell::new() }
+        copy(if scene == Scene::First { &self.new } else { &self.used }, &folder);
+        limit_pages(if scene == Scene::First { u32::MAX } else { SMALL });
+        self.proxies.iter().for_each(|proxy| proxy.searching(scene == Scene::Searching));
+        Case { of: self, scene, parts: self.open(&folder), folder, reader: OnceCell::new() }
     }
 
     /// Breaks answers from now on, or no more. Where they come too late, the deadline is short.
@@ -229,10 +284,36 @@ impl Case<'_> {
         self.column(sql).iter().map(pair).collect()
     }
 
+    /// Table and id of every object that is to be read again.
+    pub(crate) fn marks(&self) -> BTreeSet<(String, String)> {
+        let marks = self.column("SELECT stream || ' ' || id FROM changes");
+        marks.iter().filter_map(|mark| mark.split_once(' ')).map(|(table, id)| (table.into(), id.into())).collect()
+    }
+
+    /// Up to where the feed is heard.
+    pub(crate) fn position(&self) -> Vec<String> {
+        self.column("SELECT CAST(at AS TEXT) FROM rounds WHERE kind = 'feed'")
+    }
+
     /// What is stored of each stream.
     pub(crate) fn dump(&self) -> BTreeMap<&'static str, Dump> {
-        let reader = self.reader();
-        ENDPOINTS.iter().map(|endpoint| (endpoint.table, dump(reader, endpoint))).collect()
+        let mut all: BTreeMap<_, _> = streams().map(|one| (one.table, dump(self.reader(), one))).collect();
+        // What a dispute names is read too, however old it is: a new agent may not have come to it.
+        let old = |record: &Stored| self.scene == Scene::First && record.at_ms < START_S * 1000;
+        all.values_mut().for_each(|dump| dump.retain(|_, record| !old(record)));
+        all
+    }
+
+    /// Three of a stream's objects that are far apart, oldest first, and none so new that it is listed again in any case.
+    /// Disputes at Checkout.com are too few for that: of those it is one that is older than what is listed.
+    fn three(&self, endpoint: &Endpoint) -> [String; 3] {
+        let (table, clock) = (endpoint.table, endpoint.clock());
+        let ids = self.column(&format!("SELECT id FROM {table} WHERE {clock} >= {START_S}000 ORDER BY {clock}"));
+        if endpoint.way != Way::Query {
+            return [0, ids.len() / 2, ids.len() * 3 / 4].map(|at| ids[at].clone());
+        }
+        let older = self.of.sandbox.truth(TruthStream::CheckoutDisputes, 0, START_S - 1);
+        [(); 3].map(|()| older[0].id.clone())
     }
 
     /// Ends the agent and takes its directory away.
@@ -244,9 +325,10 @@ impl Case<'_> {
 
     /// The agent ends and starts again.
     pub(crate) async fn again(self) -> Self {
-        drop(self.reader);
-        self.parts.close().await.unwrap();
-        Self { of: self.of, parts: self.of.open(&self.folder), folder: self.folder, reader: OnceCell::new() }
+        let Self { of, scene, parts, folder, reader } = self;
+        drop(reader);
+        parts.close().await.unwrap();
+        Self { parts: of.open(&folder), of, scene, folder, reader: OnceCell::new() }
     }
 }
 
@@ -262,15 +344,22 @@ fn dump(reader: &Reader, endpoint: &Endpoint) -> Dump {
         let of = |name: &String| if main { name == "id" } else { name.ends_with("_id") };
         let of = found.columns.iter().position(of).unwrap();
         let time = found.columns.iter().position(|name| name == endpoint.clock()).filter(|_| main);
+        let gone = found.columns.iter().position(|name| name == "deleted_at").filter(|_| main);
         for row in &found.rows {
             let stored = dump.entry(row[of].str().unwrap().to_owned()).or_default();
             stored.at_ms = time.and_then(|time| row[time].int()).unwrap_or(stored.at_ms);
+            stored.gone |= gone.is_some_and(|gone| row[gone] != Text::Null);
             stored.rows.push(own.iter().map(|at| row[*at].clone()).collect());
         }
     }
-    // What a dispute names is read too, however old it is.
-    dump.retain(|_, record| record.at_ms >= START_S * 1000);
     dump
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
 }
 
 /// The tables of a stream, the main one first.

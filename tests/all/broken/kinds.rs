@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::endpoints::{Endpoint, Way};
+use super::endpoints::{Endpoint, Place, Way};
 use super::proxy::{Exchange, Then, Wire};
 
 /// How a stream ends that met a broken answer.
@@ -24,6 +24,10 @@ pub(crate) enum End {
     StopsAtFirst(&'static str),
     /// All is in but one record, which is counted as rejected.
     Rejects,
+    /// The object counts as gone.
+    Gone,
+    /// The object is looked for no more, and that is told.
+    Unseen,
 }
 
 /// One kind of broken answer.
@@ -34,6 +38,10 @@ pub(crate) struct Kind {
     pub(crate) once: End,
     /// When the same request is answered so each time.
     pub(crate) lasting: End,
+    /// The same of a read of one object, where it ends in another way.
+    alone: Option<(End, End)>,
+    /// Who may not read an object by its id, or is told that there is none, looks for it by search, where there is one.
+    searched: bool,
     /// The broken answer; `None` when this page is too small for it.
     pub(crate) make: Make,
     /// It shows only after the deadline.
@@ -58,7 +66,16 @@ impl Kind {
         end: End,
         make: impl Fn(&Exchange<'_>) -> Option<Wire> + Send + Sync + 'static,
     ) -> Self {
-        Self { name, on: |_| true, once: end, lasting: end, make: Box::new(make), silent: false }
+        Self {
+            name,
+            on: |_| true,
+            once: end,
+            lasting: end,
+            alone: None,
+            searched: false,
+            make: Box::new(make),
+            silent: false,
+        }
     }
 
     /// A kind that another try helps against.
@@ -70,6 +87,42 @@ impl Kind {
         Self { once: End::Whole, ..Self::always(name, lasting, make) }
     }
 
+    /// How a stream ends that met it at this place of an endpoint.
+    pub(crate) fn end(&self, endpoint: &Endpoint, place: Place, lasting: bool) -> End {
+        let own = (self.once, self.lasting);
+        // What is no page is just that wherever pages are read.
+        let paged = !endpoint.single() || pages(endpoint) && self.lasting == End::Stops("sync.malformed");
+        let (once, each_time) = self.alone.filter(|_| !paged).unwrap_or(own);
+        let searched = self.searched && endpoint.way == Way::One && endpoint.stream == "payments";
+        match if lasting { each_time } else { once } {
+            _ if searched => End::Whole,
+            End::StopsAtFirst(_) if lists(endpoint) && place != Place::First => End::Whole,
+            End::StopsAtFirst(code) => End::Stops(code),
+            // Only Stripe says that an object is gone.
+            End::Gone if endpoint.connection != "main" => End::Stops("http.not_found"),
+            end => end,
+        }
+    }
+
+    /// That it comes only once makes a difference.
+    pub(crate) fn differs(&self) -> bool {
+        self.once != self.lasting || self.alone.is_some_and(|(once, lasting)| once != lasting)
+    }
+
+    /// How a read of one object ends, when it meets it once and each time.
+    fn alone(self, once: End, lasting: End) -> Self {
+        Self { alone: Some((once, lasting)), ..self }
+    }
+
+    /// Another try does not help after all.
+    fn always_so(self) -> Self {
+        Self { once: self.lasting, ..self }
+    }
+
+    fn searched(self) -> Self {
+        Self { searched: true, ..self }
+    }
+
     fn on(self, on: fn(&Endpoint) -> bool) -> Self {
         Self { on, ..self }
     }
@@ -79,8 +132,18 @@ impl Kind {
     }
 }
 
-pub(super) fn lists(endpoint: &Endpoint) -> bool {
+fn lists(endpoint: &Endpoint) -> bool {
     endpoint.way == Way::List
+}
+
+/// The answer is one record.
+fn by_id(endpoint: &Endpoint) -> bool {
+    endpoint.way == Way::One
+}
+
+/// The answer is a page of records.
+fn pages(endpoint: &Endpoint) -> bool {
+    !by_id(endpoint)
 }
 
 fn counted(endpoint: &Endpoint) -> bool {
@@ -105,6 +168,11 @@ fn changed(exchange: &Exchange<'_>, change: impl Fn(&mut Value) -> Option<()>) -
     let mut json = serde_json::from_slice(&exchange.told.body).ok()?;
     change(&mut json)?;
     with_body(exchange, json.to_string().as_bytes())
+}
+
+/// The newest record of a page, or the only one.
+fn newest(json: &mut Value) -> Option<&mut Value> {
+    if json.get("data").is_some() { json["data"].get_mut(0) } else { json.get("id").is_some().then_some(json) }
 }
 
 /// The records of a page, when there are at least `least`.

@@ -1,6 +1,6 @@
-//! The matrix: kinds by endpoints by places. `cargo test` takes places in turns, so that each kind meets each endpoint;
-//! with `BROKEN=all` each meets each endpoint on the first, a middle and the last page, and with `BROKEN=KIND` one kind
-//! alone does. Over TLS every kind comes once.
+//! The matrix: kinds by endpoints by places. `cargo test` takes places in turns, so that each kind meets each list, and
+//! either the feed or single reads; with `BROKEN=all` each meets each endpoint on the first, a middle and the last page
+//! (object, of single reads), and with `BROKEN=KIND` one kind alone does. Over TLS every kind comes once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use counterfoil::sandbox::TruthStream;
-use counterfoil::sync::PassEnd;
 
-use super::endpoints::{ENDPOINTS, Endpoint, Place, Way};
-use super::house::{Case, Dump, House, NOW_MS, START_S};
-use super::kinds::{End, Kind, kinds};
+use super::endpoints::{ENDPOINTS, Endpoint, GROUPS, Place, Scene};
+use super::house::{House, NOW_MS, START_S};
+use super::judge::{Facts, Judge};
+use super::kinds::{Kind, kinds};
 use super::proxy::Fault;
 
 /// Agents at work at once: some wait while others compute.
@@ -21,14 +21,12 @@ const WORKERS: usize = 4;
 const LONGEST: Duration = Duration::from_secs(30);
 const PLACES: [Place; 3] = [Place::First, Place::Middle, Place::Last];
 
-type Stored = BTreeMap<&'static str, Dump>;
-
-/// One run: the fault of a kind at one place of half of the endpoints.
-struct Run {
-    kind: &'static Kind,
-    place: Place,
-    half: usize,
-    lasting: bool,
+/// One run: the fault of a kind at one place of the endpoints of a group.
+pub(super) struct Run {
+    pub(super) kind: &'static Kind,
+    pub(super) place: Place,
+    pub(super) group: usize,
+    pub(super) lasting: bool,
 }
 
 /// How much of the matrix is run.
@@ -36,7 +34,7 @@ struct Run {
 enum Breadth {
     /// All of it.
     All,
-    /// Each kind at each endpoint, at places that take turns.
+    /// Each kind at each list and one other group, at places that take turns.
     Turns,
     /// Each kind once.
     Once,
@@ -45,27 +43,37 @@ enum Breadth {
 fn runs(breadth: Breadth, only: Option<&str>) -> Vec<Run> {
     let mut runs = Vec::new();
     for (number, kind) in kinds().iter().enumerate().filter(|(_, kind)| only.is_none_or(|only| only == kind.name)) {
-        let every = PLACES.into_iter().enumerate().flat_map(|(at, place)| [(at, place, 0), (at, place, 1)]);
-        for (at, place, half) in every {
-            let turn = at == (number + half) % 3;
-            let wanted = match breadth {
-                Breadth::All => true,
-                Breadth::Turns => turn,
-                Breadth::Once => turn && half == number % 2,
-            };
+        // The groups that have an endpoint for this kind: the lists come first.
+        let groups: Vec<usize> = (0..GROUPS.len()).filter(|group| broken(kind, *group).next().is_some()).collect();
+        let (lists, other): (Vec<_>, Vec<_>) = groups.iter().partition(|group| GROUPS[**group] == Scene::First);
+        let in_turn = |groups: &[usize]| groups.get(number % groups.len().max(1)).copied();
+        let chosen: Vec<usize> = match breadth {
+            Breadth::All => groups.clone(),
+            Breadth::Turns => lists.into_iter().chain(in_turn(&other)).collect(),
+            Breadth::Once => in_turn(&groups).into_iter().collect(),
+        };
+        for (group, at) in chosen.iter().flat_map(|group| [(*group, 0), (*group, 1), (*group, 2)]) {
+            let (place, turn) = (PLACES[at], at == (number + group) % 3);
+            if turn || breadth == Breadth::All {
+                runs.push(Run { kind, place, group, lasting: true });
+            }
             // That it comes only once makes a difference where another try helps.
-            let once = turn && breadth != Breadth::Once && kind.once != kind.lasting;
-            if wanted {
-                runs.push(Run { kind, place, half, lasting: true });
-                runs.extend(once.then_some(Run { kind, place, half, lasting: false }));
+            let once = breadth == Breadth::All || breadth == Breadth::Turns && in_turn(&chosen) == Some(group);
+            if turn && once && kind.differs() {
+                runs.push(Run { kind, place, group, lasting: false });
             }
         }
     }
     runs
 }
 
-/// What was met: by kind, the tables of the endpoints and the places.
-type Seen = BTreeMap<&'static str, BTreeSet<(&'static str, &'static str)>>;
+/// The endpoints of a group that a kind can break.
+fn broken(kind: &Kind, group: usize) -> impl Iterator<Item = &'static Endpoint> {
+    ENDPOINTS.iter().filter(move |one| one.group == group && (kind.on)(one))
+}
+
+/// What was met: by kind, the names of the endpoints and the places.
+type Seen = BTreeMap<&'static str, BTreeSet<(String, &'static str)>>;
 
 /// Does all runs; returns how many broken answers were met, and what.
 fn work(tls: bool, runs: &[Run]) -> (usize, Seen) {
@@ -76,14 +84,14 @@ fn work(tls: bool, runs: &[Run]) -> (usize, Seen) {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
-                    let house = House::new(tls).await;
-                    let whole = reference(&house).await;
+                    let house = House::lived_in(tls).await;
+                    let facts = facts(&house).await;
                     while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let (struck, wrong) = one(&house, &whole, run).await;
+                        let (struck, wrong) = one(&house, &facts[&GROUPS[run.group]], run).await;
                         met.fetch_add(struck.len(), Ordering::Relaxed);
                         let place =
                             ["first", "middle", "last"][PLACES.iter().position(|one| *one == run.place).unwrap()];
-                        let tables = struck.iter().map(|endpoint| (endpoint.table, place));
+                        let tables = struck.iter().map(|(endpoint, _)| (endpoint.name(), place));
                         seen.lock().unwrap().entry(run.kind.name).or_default().extend(tables);
                         faults.lock().unwrap().extend(wrong);
                     }
@@ -96,38 +104,39 @@ fn work(tls: bool, runs: &[Run]) -> (usize, Seen) {
     (met.into_inner(), seen.into_inner().unwrap())
 }
 
-/// What an undisturbed pass stores: exactly what the world holds.
-async fn reference(house: &House) -> Stored {
-    let case = house.case();
-    let ends = case.pass().await;
-    assert!(ends.values().flat_map(|end| &end.streams).all(|end| end.problem.is_none()), "{ends:?}");
-    let whole = case.dump();
-    for (table, stream, lag_s) in crate::sync::STREAMS {
-        let before = NOW_MS - lag_s * 1000;
-        let truth = house.sandbox.truth(stream, START_S, before / 1000);
-        let ids: BTreeSet<String> =
-            truth.into_iter().filter(|one| one.visible_ms <= NOW_MS).map(|one| one.id).collect();
-        assert!(ids.len() >= 4, "{table}: {} in the world are too few", ids.len());
-        let stored: BTreeSet<String> = case.column(&format!("SELECT id FROM {table}")).into_iter().collect();
-        // Both ends of a search are inside, so that it may show a second more.
-        let more = stored.difference(&ids).count();
-        assert!(
-            ids.is_subset(&stored) && (more == 0 || stream == TruthStream::CheckoutPayments && more <= 1),
-            "{table}"
-        );
+/// What is known of each scene: of a new agent, that an undisturbed pass stores exactly what the world holds.
+async fn facts(house: &House) -> BTreeMap<Scene, Facts> {
+    let mut all = BTreeMap::new();
+    for scene in [Scene::First, Scene::Later, Scene::Searching] {
+        let case = house.case_of(scene);
+        let (before, position) = (case.dump(), case.position());
+        let ends = case.pass().await;
+        assert!(ends.values().flat_map(|end| &end.streams).all(|end| end.problem.is_none()), "{ends:?}");
+        let marks = case.marks();
+        assert!(scene == Scene::First || marks.is_empty(), "{scene:?}: {marks:?}");
+        assert_ne!(case.position(), position);
+        let whole = case.dump();
+        for (table, stream, lag_s) in crate::sync::STREAMS {
+            let truth = house.sandbox.truth(stream, START_S, NOW_MS / 1000 - lag_s);
+            let ids: BTreeSet<&String> =
+                truth.iter().filter(|one| one.visible_ms <= NOW_MS).map(|one| &one.id).collect();
+            assert!(ids.len() >= 4, "{table}: {} in the world are too few", ids.len());
+            let stored: BTreeSet<&String> = whole[table].keys().collect();
+            let more = if scene == Scene::First { stored.difference(&ids).count() } else { 0 };
+            // Both ends of a search are inside, so that it may show a second more.
+            let most = usize::from(stream == TruthStream::CheckoutPayments);
+            assert!(ids.is_subset(&stored) && more <= most, "{table}");
+        }
+        case.end().await;
+        all.insert(scene, Facts { before, position, whole, marks });
     }
-    case.end().await;
-    whole
+    all
 }
 
 /// One run: a pass with the fault and one without. Returns which endpoints met it, and what was wrong.
-async fn one(house: &House, whole: &Stored, run: &Run) -> (Vec<&'static Endpoint>, Vec<String>) {
-    let broken: Vec<_> = ENDPOINTS.iter().filter(|one| one.half == run.half && (run.kind.on)(one)).collect();
-    if broken.is_empty() {
-        return (Vec::new(), Vec::new());
-    }
-    let fault = Arc::new(Fault::new(run.kind, broken, run.place, run.lasting));
-    let case = house.case();
+async fn one(house: &House, facts: &Facts, run: &Run) -> (Vec<(&'static Endpoint, String)>, Vec<String>) {
+    let fault = Arc::new(Fault::new(run.kind, broken(run.kind, run.group).collect(), run.place, run.lasting));
+    let case = house.case_of(GROUPS[run.group]);
     house.set(Some(&fault));
     #[allow(clippy::disallowed_methods)] // a bound of real time, for whatever the product does
     let bounded = tokio::time::timeout(LONGEST, case.pass()).await;
@@ -136,122 +145,14 @@ async fn one(house: &House, whole: &Stored, run: &Run) -> (Vec<&'static Endpoint
         return (Vec::new(), vec![format!("{}, {:?}: the pass does not end", run.kind.name, run.place)]);
     };
     house.set(None);
-    let struck: Vec<_> = ENDPOINTS.iter().filter(|endpoint| fault.struck(endpoint)).collect();
-    let mut judge = Judge { case: &case, whole, run, struck: &struck, wrong: Vec::new() };
+    let struck = fault.all_struck();
+    let mut judge = Judge::new(&case, facts, run, &struck);
     judge.after_the_fault(&ends);
     let ends = case.pass().await;
     judge.after_the_cure(&ends);
     let wrong = judge.wrong;
     case.end().await;
     (struck, wrong)
-}
-
-/// Compares what a run left with what it should have left.
-struct Judge<'a> {
-    case: &'a Case<'a>,
-    whole: &'a Stored,
-    run: &'a Run,
-    struck: &'a [&'static Endpoint],
-    wrong: Vec<String>,
-}
-
-impl Judge<'_> {
-    fn end(&self, endpoint: &Endpoint) -> End {
-        if !self.struck.iter().any(|one| one.table == endpoint.table) {
-            return End::Whole;
-        }
-        let end = if self.run.lasting { self.run.kind.lasting } else { self.run.kind.once };
-        match end {
-            End::StopsAtFirst(_) if super::kinds::lists(endpoint) && self.run.place != Place::First => End::Whole,
-            End::StopsAtFirst(code) => End::Stops(code),
-            end => end,
-        }
-    }
-
-    fn hold(&mut self, holds: bool, endpoint: &Endpoint, what: impl FnOnce() -> String) {
-        if !holds {
-            let Run { kind, place, lasting, .. } = self.run;
-            let times = if *lasting { "each time" } else { "once" };
-            self.wrong.push(format!("{} {times}, {place:?} of {}: {}", kind.name, endpoint.name(), what()));
-        }
-    }
-
-    fn after_the_fault(&mut self, ends: &BTreeMap<String, PassEnd>) {
-        let (stored, standing) = (self.case.dump(), self.case.standing());
-        let mut expected = BTreeSet::new();
-        for endpoint in ENDPOINTS {
-            let end = self.end(endpoint);
-            let streams = &ends[endpoint.connection].streams;
-            let told = streams.iter().find(|one| one.stream == endpoint.stream).and_then(|one| one.problem.as_ref());
-            let code = told.map(|problem| problem.code());
-            let (mine, all) = (&stored[endpoint.table], &self.whole[endpoint.table]);
-            let richer = endpoint.way == Way::Search;
-            let odd = mine.iter().find(|(id, record)| !all.get(*id).is_some_and(|other| record.is(other, richer)));
-            self.hold(odd.is_none(), endpoint, || format!("invented or changed: {odd:?}"));
-            match end {
-                End::Stops(problem) | End::StopsAtFirst(problem) => {
-                    expected.insert((endpoint.table.to_owned(), problem.to_owned()));
-                    self.hold(code == Some(problem), endpoint, || format!("{told:?}, not {problem}"));
-                }
-                End::Whole => {
-                    self.hold(code.is_none(), endpoint, || format!("{told:?}"));
-                    self.hold(mine.len() == all.len(), endpoint, || format!("{} of {}", mine.len(), all.len()));
-                }
-                End::Rejects => {
-                    self.hold(code.is_none(), endpoint, || format!("{told:?}"));
-                    self.hold(mine.len() + 1 == all.len(), endpoint, || format!("{} of {}", mine.len(), all.len()));
-                    let sql = format!("SELECT id FROM rejected WHERE stream = '{}'", endpoint.table);
-                    let counted = self.case.column(&sql).len();
-                    self.hold(counted == 1, endpoint, || format!("{counted} counted as rejected"));
-                }
-            }
-            self.checkpoints(endpoint, mine);
-        }
-        if standing != expected {
-            let met = self.struck.first().copied().unwrap_or(&ENDPOINTS[0]);
-            self.hold(false, met, || format!("{standing:?} stand, not {expected:?}"));
-        }
-    }
-
-    /// A window that is walked whole has all its rows; of one that is open, all rows newer than its checkpoint are in; and
-    /// none reaches beyond the provider's present.
-    fn checkpoints(&mut self, endpoint: &Endpoint, mine: &Dump) {
-        let table = endpoint.table;
-        let sql = format!(
-            "SELECT state || ' ' || from_at || ' ' || to_at || ' ' || coalesce(cursor, '') FROM coverage
-             WHERE stream = '{table}'"
-        );
-        for line in self.case.column(&sql) {
-            let words: Vec<&str> = line.split(' ').collect();
-            let (from, to): (i64, i64) = (words[1].parse().unwrap(), words[2].parse().unwrap());
-            let from = match words[0] {
-                "complete" => from,
-                _ => self.whole[table].get(words[3]).map_or(to, |checkpoint| checkpoint.at_ms + 1),
-            };
-            let inside = |dump: &Dump| dump.values().filter(|row| (from..to).contains(&row.at_ms)).count();
-            let (there, due) = (inside(mine), inside(&self.whole[table]));
-            let odd = usize::from(words[0] == "complete" && self.end(endpoint) == End::Rejects);
-            self.hold(there + odd >= due, endpoint, || format!("{line}: {there} of {due} rows"));
-            self.hold(to <= NOW_MS, endpoint, || format!("{line} reaches beyond the present"));
-        }
-    }
-
-    fn after_the_cure(&mut self, ends: &BTreeMap<String, PassEnd>) {
-        let (stored, standing) = (self.case.dump(), self.case.standing());
-        for endpoint in ENDPOINTS {
-            let streams = &ends[endpoint.connection].streams;
-            let told = streams.iter().find(|one| one.stream == endpoint.stream).and_then(|one| one.problem.as_ref());
-            self.hold(told.is_none(), endpoint, || format!("afterwards {told:?}"));
-            if self.end(endpoint) != End::Rejects {
-                let (mine, all) = (&stored[endpoint.table], &self.whole[endpoint.table]);
-                let richer = endpoint.way == Way::Search;
-                let odd = mine.iter().find(|(id, record)| !all.get(*id).is_some_and(|other| record.is(other, richer)));
-                let same = odd.is_none() && mine.len() == all.len();
-                self.hold(same, endpoint, || format!("afterwards {} of {}, odd: {odd:?}", mine.len(), all.len()));
-            }
-        }
-        self.hold(standing.is_empty(), &ENDPOINTS[0], || format!("afterwards {standing:?} stand"));
-    }
 }
 
 #[test]
@@ -263,10 +164,12 @@ fn every_kind_at_every_endpoint_is_stated_and_heals() {
     let (met, seen) = work(false, &runs);
     println!("{} kinds, {} pairs of passes, {met} broken answers met", seen.len(), runs.len());
     assert!(kinds().len() >= 40 && !runs.is_empty());
-    for kind in kinds().iter().filter(|_| all) {
+    let met_at = |endpoint: &Endpoint| seen.values().flatten().any(|(name, _)| *name == endpoint.name());
+    assert!(only.is_some() || ENDPOINTS.iter().all(met_at), "an endpoint was never broken: {seen:?}");
+    for kind in kinds().iter().filter(|kind| all || only == Some(kind.name)) {
         let there = ENDPOINTS.iter().filter(|one| (kind.on)(one)).count();
         let endpoints: BTreeSet<_> = seen[kind.name].iter().map(|(table, _)| table).collect();
-        println!("{}: {} of {} places", kind.name, seen[kind.name].len(), there * 3);
+        println!("{}: {} of {} places: {:?}", kind.name, seen[kind.name].len(), there * 3, seen[kind.name]);
         // Of disputes there are few: a window may be too small for what needs two of a page.
         assert!(endpoints.len() + 1 >= there, "{}: at {endpoints:?} alone", kind.name);
     }

@@ -3,14 +3,15 @@
 //! `kinds`; it never changes a request but for the size of its page.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::endpoints::{ENDPOINTS, Endpoint, Place};
+use super::endpoints::{ENDPOINTS, Endpoint, Marked, Place, Way};
 use super::kinds::Kind;
 
 /// What follows the bytes of an answer.
@@ -57,7 +58,9 @@ pub(crate) struct Exchange<'a> {
     pub(crate) endpoint: &'static Endpoint,
     pub(crate) asked: &'a Asked,
     pub(crate) told: &'a Told,
-    upstream: &'a Mutex<TcpStream>,
+    /// The objects that are read by their ids.
+    pub(crate) marked: &'a Marked,
+    upstream: &'a Mutex<Upstream>,
 }
 
 impl Exchange<'_> {
@@ -75,7 +78,7 @@ pub(crate) struct Fault {
     pub(crate) place: Place,
     /// The same request is answered so again and again, not only once.
     pub(crate) lasting: bool,
-    /// The request that was struck, by table.
+    /// The request that was struck, by table: endpoints of one group are of different streams.
     struck: Mutex<BTreeMap<&'static str, String>>,
 }
 
@@ -84,17 +87,23 @@ impl Fault {
         Self { kind, endpoints, place, lasting, struck: Mutex::default() }
     }
 
-    /// True when this endpoint gave the broken answer.
-    pub(crate) fn struck(&self, endpoint: &Endpoint) -> bool {
-        self.struck.lock().unwrap().contains_key(endpoint.table)
+    /// The endpoints that gave the broken answer, and the request to which they did.
+    pub(crate) fn all_struck(&self) -> Vec<(&'static Endpoint, String)> {
+        let struck = self.struck.lock().unwrap();
+        self.endpoints.iter().filter_map(|one| Some((*one, struck.get(one.table)?.clone()))).collect()
+    }
+
+    /// Whether it breaks answers of this endpoint.
+    fn breaks(&self, endpoint: &Endpoint) -> bool {
+        self.endpoints.iter().any(|one| std::ptr::eq(*one, endpoint))
     }
 
     /// The broken answer, if it is this exchange's turn.
     fn strike(&self, exchange: &Exchange<'_>, place: Place) -> Option<Wire> {
-        let table = exchange.endpoint.table;
-        if place != self.place || !self.endpoints.iter().any(|one| one.table == table) {
+        if place != self.place {
             return None;
         }
+        let table = exchange.endpoint.table;
         let request = format!("{} {}", exchange.asked.target, String::from_utf8_lossy(&exchange.asked.body));
         let mut struck = self.struck.lock().unwrap();
         if let Some(before) = struck.get(table)
@@ -115,6 +124,9 @@ struct Shared {
     fault: Mutex<Option<Arc<Fault>>>,
     /// Stands in every answer in place of the honest `Date`.
     date: Mutex<Option<String>>,
+    marked: Mutex<Marked>,
+    /// The key may not read payments by their ids.
+    searching: AtomicBool,
     /// The time at which lists begin, in unix seconds: the oldest window begins there.
     start_s: i64,
     now_s: i64,
@@ -131,8 +143,8 @@ impl Proxy {
         let upstream = upstream.trim_start_matches("http://").parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared =
-            Arc::new(Shared { upstream, tls, fault: Mutex::default(), date: Mutex::default(), start_s, now_s });
+        let (fault, date, marked, searching) = Default::default();
+        let shared = Arc::new(Shared { upstream, tls, fault, date, marked, searching, start_s, now_s });
         let of = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -150,6 +162,16 @@ impl Proxy {
         *self.shared.date.lock().unwrap() = ms.map(text);
     }
 
+    /// Objects that will be read by their ids.
+    pub(crate) fn mark(&self, marked: &Marked) {
+        self.shared.marked.lock().unwrap().clone_from(marked);
+    }
+
+    /// From now on payments may be read by their ids, or only found by search.
+    pub(crate) fn searching(&self, searching: bool) {
+        self.shared.searching.store(searching, Ordering::Relaxed);
+    }
+
     /// Breaks answers from now on, or no more.
     pub(crate) fn set(&self, fault: Option<Arc<Fault>>) {
         *self.shared.fault.lock().unwrap() = fault;
@@ -157,27 +179,32 @@ impl Proxy {
 }
 
 /// A connection of either kind.
-trait Line: Read + Write {}
-impl<T: Read + Write> Line for T {}
+trait Transport: Read + Write {}
+impl<T: Read + Write> Transport for T {}
+
+/// From the client, and to the face.
+type Line = BufReader<Box<dyn Transport>>;
+type Upstream = BufReader<TcpStream>;
 
 fn connection(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.set_nodelay(true)?;
     let socket = stream.try_clone()?;
-    let mut line: Box<dyn Line> = match &shared.tls {
+    let line: Box<dyn Transport> = match &shared.tls {
         None => Box::new(stream),
         Some(config) => {
             let tls = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
             Box::new(StreamOwned::new(tls, stream))
         }
     };
+    let mut line = BufReader::new(line);
     let upstream = TcpStream::connect(shared.upstream)?;
     upstream.set_nodelay(true)?;
-    let upstream = Mutex::new(upstream);
+    let upstream = Mutex::new(BufReader::new(upstream));
     loop {
         let asked = request(&mut line)?;
         let wire = answer(&asked, &upstream, shared)?;
-        send(&mut line, &wire)?;
+        send(line.get_mut(), &wire)?;
         match wire.then {
             Then::Next => {}
             Then::Close => return Ok(()),
@@ -193,7 +220,7 @@ fn connection(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     }
 }
 
-fn send(line: &mut Box<dyn Line>, wire: &Wire) -> io::Result<()> {
+fn send(line: &mut Box<dyn Transport>, wire: &Wire) -> io::Result<()> {
     /// Bytes that drip.
     const SLOW: usize = 40;
     let Some(pause) = wire.drip else {
@@ -211,9 +238,8 @@ fn send(line: &mut Box<dyn Line>, wire: &Wire) -> io::Result<()> {
     line.flush()
 }
 
-fn answer(asked: &Asked, upstream: &Mutex<TcpStream>, shared: &Shared) -> io::Result<Wire> {
-    let path = asked.target.split('?').next().unwrap_or_default();
-    let endpoint = ENDPOINTS.iter().find(|one| one.path == path);
+fn answer(asked: &Asked, upstream: &Mutex<Upstream>, shared: &Shared) -> io::Result<Wire> {
+    let endpoint = ENDPOINTS.iter().find(|one| one.is_asked(asked));
     // A request for one record is a probe, not a page.
     let probe = asked.target.contains("limit=1&") || String::from_utf8_lossy(&asked.body).contains("\"limit\":1,");
     let small = endpoint.map_or(asked.clone(), |endpoint| Asked {
@@ -224,10 +250,18 @@ fn answer(asked: &Asked, upstream: &Mutex<TcpStream>, shared: &Shared) -> io::Re
     if let Some(date) = shared.date.lock().unwrap().clone() {
         told.headers.iter_mut().filter(|(name, _)| name == "date").for_each(|(_, value)| value.clone_from(&date));
     }
+    if endpoint.is_some_and(|one| one.way == Way::One && one.stream == "payments")
+        && shared.searching.load(Ordering::Relaxed)
+    {
+        (told.status, told.body) = (403, Vec::new());
+    }
     let fault = shared.fault.lock().unwrap().clone();
-    if let (Some(endpoint), Some(fault), false) = (endpoint, fault, probe) {
-        let place = endpoint.place(&small, &told, (shared.start_s, shared.now_s));
-        let exchange = Exchange { endpoint, asked: &small, told: &told, upstream };
+    if let (Some(endpoint), Some(fault), false) = (endpoint, fault, probe)
+        && fault.breaks(endpoint)
+    {
+        let marked = shared.marked.lock().unwrap().clone();
+        let place = endpoint.place(&small, &told, &marked, (shared.start_s, shared.now_s));
+        let exchange = Exchange { endpoint, asked: &small, told: &told, marked: &marked, upstream };
         if let Some(wire) = place.and_then(|place| fault.strike(&exchange, place)) {
             return Ok(wire);
         }
@@ -261,19 +295,19 @@ impl Told {
     }
 }
 
-fn forward(upstream: &mut TcpStream, asked: &Asked) -> io::Result<Told> {
+fn forward(upstream: &mut Upstream, asked: &Asked) -> io::Result<Told> {
     let mut text = format!("{} {} HTTP/1.1\r\n", asked.method, asked.target);
     for (name, value) in asked.headers.iter().filter(|(name, _)| name != "accept-encoding") {
         text += &format!("{name}: {value}\r\n");
     }
-    upstream.write_all(&[text.as_bytes(), b"\r\n", &asked.body].concat())?;
+    upstream.get_mut().write_all(&[text.as_bytes(), b"\r\n", &asked.body].concat())?;
     let (first, headers) = head(upstream)?;
     let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
     let body = body(upstream, &headers)?;
     Ok(Told { status, headers, body })
 }
 
-fn request(line: &mut Box<dyn Line>) -> io::Result<Asked> {
+fn request(line: &mut Line) -> io::Result<Asked> {
     let (first, headers) = head(line)?;
     let mut words = first.split(' ').map(str::to_owned);
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -281,12 +315,12 @@ fn request(line: &mut Box<dyn Line>) -> io::Result<Asked> {
     Ok(Asked { method, target, headers, body })
 }
 
-fn head(from: &mut dyn Read) -> io::Result<(String, Vec<(String, String)>)> {
+fn head(from: &mut dyn BufRead) -> io::Result<(String, Vec<(String, String)>)> {
     let mut text = Vec::new();
     while !text.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        from.read_exact(&mut byte)?;
-        text.push(byte[0]);
+        if from.read_until(b'\n', &mut text)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
     let text = String::from_utf8(text).map_err(io::Error::other)?;
     let mut lines = text.trim_end().split("\r\n");
@@ -295,7 +329,7 @@ fn head(from: &mut dyn Read) -> io::Result<(String, Vec<(String, String)>)> {
     Ok((first, lines.filter_map(header).collect()))
 }
 
-fn body(from: &mut dyn Read, headers: &[(String, String)]) -> io::Result<Vec<u8>> {
+fn body(from: &mut dyn BufRead, headers: &[(String, String)]) -> io::Result<Vec<u8>> {
     let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     from.read_exact(&mut body)?;

@@ -34,7 +34,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let clock = TestClock::at(monday().start_ms());
         let receiver = start(&folder, &clock);
-        let outbox = Outbox::open(&folder.path().join("egress.db"), STORE, &SeededEntropy::new(1)).unwrap();
+        let outbox = Outbox::open(&folder.path().join("egress.db"), STORE, None, &SeededEntropy::new(1)).unwrap();
         Self { folder, receiver, outbox, clock }
     }
 

@@ -191,7 +191,7 @@ fn a_step_that_fails_leaves_nothing_behind() {
         .unwrap();
     assert_eq!(left, 0);
     // A new process goes on as if nothing had been.
-    rig.outbox = Outbox::open(&rig.path(), STORE, &SeededEntropy::new(3)).unwrap();
+    rig.outbox = Outbox::open(&rig.path(), STORE, None, &SeededEntropy::new(3)).unwrap();
     assert_eq!(rig.release(&db, due(monday())).unwrap(), [1]);
     assert_eq!(rig.outbox.show(1).unwrap().batch.events, 22);
 }
@@ -260,7 +260,7 @@ fn a_new_consent_withdraws_what_was_not_acknowledged() {
 fn other_files_are_refused_and_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("egress.db");
-    let open = || Outbox::open(&path, STORE, &SeededEntropy::new(1)).map(drop);
+    let open = || Outbox::open(&path, STORE, None, &SeededEntropy::new(1)).map(drop);
     let refuse = |make: &dyn Fn(), entry: &'static problem::Entry| {
         for name in ["egress.db", "egress.db-wal", "egress.db-shm"] {
             _ = std::fs::remove_file(folder.path().join(name));
@@ -276,7 +276,7 @@ fn other_files_are_refused_and_not_touched() {
     refuse(&|| sql("CREATE TABLE t (a); PRAGMA user_version = 1"), &problem::EGRESS_FOREIGN);
     let newer = || sql("CREATE TABLE t (a); PRAGMA application_id = 0x43464547; PRAGMA user_version = 2");
     refuse(&newer, &problem::EGRESS_NEWER);
-    let theirs = || drop(Outbox::open(&path, "another", &SeededEntropy::new(1)).unwrap());
+    let theirs = || drop(Outbox::open(&path, "another", None, &SeededEntropy::new(1)).unwrap());
     std::fs::remove_file(&path).unwrap();
     theirs();
     assert!(open().unwrap_err().is(&problem::EGRESS_OTHER_STORE));
@@ -291,6 +291,23 @@ fn the_file_is_its_owners_alone() {
         let mode = std::fs::metadata(rig.folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
+}
+
+/// A person's veto and what `egress` shows open the file again while the courier has it: closing theirs must not drop the
+/// courier's lock, or a tool that closes the file next would believe that it is alone and take the log away.
+#[cfg(target_os = "linux")]
+#[test]
+fn opening_the_file_again_in_the_same_process_leaves_its_lock() {
+    let rig = Rig::accepted();
+    let path = rig.path();
+    let locked = || crate::store::kit::locked(&path);
+    assert!(locked());
+    drop(Outbox::open(&rig.path(), STORE, None, &SeededEntropy::new(3)).unwrap());
+    assert!(locked(), "after a second writer");
+    drop(Outbox::open_read_only(&rig.path(), STORE).unwrap());
+    assert!(locked(), "after a reader");
+    drop(rig.outbox);
+    assert!(!locked(), "the case is none: somebody else holds the file");
 }
 
 fn rusqlite_edit(rig: &Rig, sql: &str) {

@@ -16,27 +16,27 @@ use counterfoil::egress::{
 use counterfoil::entropy::SeededEntropy;
 use rusqlite::Connection;
 
-pub(super) const STORE: &str = "6a1d3f04-0000-4000-8000-000000000001";
-pub(super) const URL: &str = "https://receiver.example";
+pub(crate) const STORE: &str = "6a1d3f04-0000-4000-8000-000000000001";
+pub(crate) const URL: &str = "https://receiver.example";
 
 /// A Monday.
-pub(super) fn monday() -> Day {
+pub(crate) fn monday() -> Day {
     Day::civil(2026, 11, 16)
 }
 
-pub(super) fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 /// Stands still until it is set.
-pub(super) struct TestClock(pub(super) AtomicI64);
+pub(crate) struct TestClock(pub(crate) AtomicI64);
 
 impl TestClock {
-    pub(super) fn at(ms: i64) -> Arc<Self> {
+    pub(crate) fn at(ms: i64) -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(ms)))
     }
 
-    pub(super) fn advance(&self, ms: i64) {
+    pub(crate) fn advance(&self, ms: i64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
 }
@@ -55,21 +55,21 @@ impl Clock for TestClock {
 
 /// One row of `payment_attempts`.
 #[derive(Clone, Debug)]
-pub(super) struct Attempt {
-    pub(super) account: i64,
-    pub(super) provider: &'static str,
-    pub(super) id: String,
-    pub(super) at: i64,
-    pub(super) outcome: &'static str,
-    pub(super) method: &'static str,
-    pub(super) scheme: &'static str,
-    pub(super) funding: &'static str,
-    pub(super) card: Option<String>,
-    pub(super) payer: Option<String>,
+pub(crate) struct Attempt {
+    pub(crate) account: i64,
+    pub(crate) provider: &'static str,
+    pub(crate) id: String,
+    pub(crate) at: i64,
+    pub(crate) outcome: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) scheme: &'static str,
+    pub(crate) funding: &'static str,
+    pub(crate) card: Option<String>,
+    pub(crate) payer: Option<String>,
 }
 
 /// A captured Visa credit attempt at Stripe on `day`, by card `card`.
-pub(super) fn attempt(id: usize, day: Day, card: usize) -> Attempt {
+pub(crate) fn attempt(id: usize, day: Day, card: usize) -> Attempt {
     Attempt {
         account: 1,
         provider: "stripe",
@@ -84,7 +84,7 @@ pub(super) fn attempt(id: usize, day: Day, card: usize) -> Attempt {
     }
 }
 
-pub(super) fn store(attempts: &[Attempt]) -> Connection {
+pub(crate) fn store(attempts: &[Attempt]) -> Connection {
     let db = Connection::open_in_memory().unwrap();
     db.execute_batch(
         "CREATE TABLE payment_attempts (account INTEGER, provider TEXT, attempt_id TEXT, attempted_at INTEGER,
@@ -95,7 +95,7 @@ pub(super) fn store(attempts: &[Attempt]) -> Connection {
     db
 }
 
-pub(super) fn add(db: &Connection, attempts: &[Attempt]) {
+pub(crate) fn add(db: &Connection, attempts: &[Attempt]) {
     let mut insert =
         db.prepare("INSERT INTO payment_attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)").unwrap();
     for a in attempts {
@@ -105,35 +105,35 @@ pub(super) fn add(db: &Connection, attempts: &[Attempt]) {
 }
 
 /// The horizon at which `day` becomes due.
-pub(super) fn due(day: Day) -> i64 {
+pub(crate) fn due(day: Day) -> i64 {
     day.end_ms() + ATTEMPTS.lag_days * DAY_MS
 }
 
-pub(super) fn signer() -> Ed25519Signer {
+pub(crate) fn signer() -> Ed25519Signer {
     Ed25519Signer::from_seed(&[7; 32])
 }
 
-pub(super) fn upstream(mode: Mode) -> Upstream {
+pub(crate) fn upstream(mode: Mode) -> Upstream {
     Upstream { url: ReceiverUrl::parse(URL).unwrap(), mode }
 }
 
 /// A receiver that is a script: it enrols, signs receipts, and gives the scripted answers first.
 #[derive(Default)]
-pub(super) struct Scripted {
-    pub(super) requests: Mutex<Vec<OutboundRequest>>,
-    pub(super) script: Mutex<VecDeque<Result<Reply, SendFailure>>>,
+pub(crate) struct Scripted {
+    pub(crate) requests: Mutex<Vec<OutboundRequest>>,
+    pub(crate) script: Mutex<VecDeque<Result<Reply, SendFailure>>>,
 }
 
 impl Scripted {
-    pub(super) fn then(&self, answer: Result<Reply, SendFailure>) {
+    pub(crate) fn then(&self, answer: Result<Reply, SendFailure>) {
         self.script.lock().unwrap().push_back(answer);
     }
 
-    pub(super) fn then_status(&self, status: u16) {
+    pub(crate) fn then_status(&self, status: u16) {
         self.then(Ok(Reply { status, ..Reply::default() }));
     }
 
-    pub(super) fn batches(&self) -> Vec<OutboundRequest> {
+    pub(crate) fn batches(&self) -> Vec<OutboundRequest> {
         self.requests.lock().unwrap().iter().filter(|r| r.method() == "PUT").cloned().collect()
     }
 
@@ -143,7 +143,7 @@ impl Scripted {
 }
 
 /// The receipt that a receiver with this key gives.
-pub(super) fn receipt(key: &Ed25519Signer, install: &str, seq: i64, body: &[u8]) -> Reply {
+pub(crate) fn receipt(key: &Ed25519Signer, install: &str, seq: i64, body: &[u8]) -> Reply {
     let digest = sha256(body);
     let signature = base64(&key.sign(&receipt_message(install, seq, &digest)));
     let digest = base64(&digest);
@@ -176,7 +176,7 @@ impl Sender for Scripted {
 }
 
 /// HTTP/1.1 over a plain socket, a connection a request.
-pub(super) struct OverHttp;
+pub(crate) struct OverHttp;
 
 impl Sender for OverHttp {
     fn send(&self, request: OutboundRequest) -> BoxFuture<'_, Result<Reply, SendFailure>> {
@@ -206,52 +206,52 @@ fn exchange(request: &OutboundRequest) -> Result<Reply, SendFailure> {
 }
 
 /// An `egress.db` in a folder of its own, with consent from the start of `monday()`.
-pub(super) struct Rig {
-    pub(super) folder: tempfile::TempDir,
-    pub(super) outbox: Outbox,
-    pub(super) sender: Arc<Scripted>,
-    pub(super) clock: Arc<TestClock>,
+pub(crate) struct Rig {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) outbox: Outbox,
+    pub(crate) sender: Arc<Scripted>,
+    pub(crate) clock: Arc<TestClock>,
 }
 
 impl Rig {
-    pub(super) fn unaccepted() -> Self {
+    pub(crate) fn unaccepted() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("egress.db");
-        let outbox = Outbox::open(&path, STORE, &SeededEntropy::new(1)).unwrap();
+        let outbox = Outbox::open(&path, STORE, None, &SeededEntropy::new(1)).unwrap();
         Self { folder, outbox, sender: Arc::default(), clock: TestClock::at(monday().start_ms()) }
     }
 
-    pub(super) fn accepted() -> Self {
+    pub(crate) fn accepted() -> Self {
         let mut rig = Self::unaccepted();
         rig.accept().unwrap();
         rig
     }
 
-    pub(super) fn accept(&mut self) -> counterfoil::problem::Result<counterfoil::egress::Consent> {
+    pub(crate) fn accept(&mut self) -> counterfoil::problem::Result<counterfoil::egress::Consent> {
         let code = EnrolmentCode::parse("ABCD-EFGH-2345").unwrap();
         let url = ReceiverUrl::parse(URL).unwrap();
         run(accept(&mut self.outbox, &url, &code, &*self.sender, &signer(), &*self.clock))
     }
 
-    pub(super) fn path(&self) -> std::path::PathBuf {
+    pub(crate) fn path(&self) -> std::path::PathBuf {
         self.folder.path().join("egress.db")
     }
 
-    pub(super) fn release(&mut self, store: &Connection, settled: i64) -> counterfoil::problem::Result<Vec<i64>> {
+    pub(crate) fn release(&mut self, store: &Connection, settled: i64) -> counterfoil::problem::Result<Vec<i64>> {
         self.outbox.release(store, &upstream(Mode::On), settled, &*self.clock)
     }
 
-    pub(super) fn courier(&self) -> Courier {
+    pub(crate) fn courier(&self) -> Courier {
         Courier::new(self.sender.clone(), Arc::new(signer()), self.clock.clone(), Arc::new(SeededEntropy::new(2)))
     }
 
-    pub(super) fn body(&self, seq: i64) -> String {
+    pub(crate) fn body(&self, seq: i64) -> String {
         String::from_utf8(self.outbox.show(seq).unwrap().bytes).unwrap()
     }
 }
 
 /// A file opened past its room, to look into it or to tamper with it.
 #[allow(clippy::disallowed_methods)]
-pub(super) fn raw(path: impl AsRef<std::path::Path>) -> Connection {
+pub(crate) fn raw(path: impl AsRef<std::path::Path>) -> Connection {
     Connection::open(path).unwrap()
 }

@@ -17,14 +17,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("service", &[]),
     ("config", &[]),
     // The gate sees the views through the connection it is handed, and the network and the key through two traits.
-    ("egress", &[]),
+    ("egress", &["dbfile"]),
     ("sync", &["http", "vault", "providers", "store", "stream"]),
     // A request carries a secret that it cannot print.
     ("http", &["vault"]),
     ("vault", &[]),
     ("providers", &["stream"]),
-    ("store", &["stream"]),
+    ("store", &["stream", "dbfile"]),
     ("stream", &[]),
+    ("dbfile", &[]),
     // The receiver checks batches with the wire types that the agent makes them from; without sockets it is a transport.
     ("sandbox", &["egress", "http"]),
     ("problem", &[]),

@@ -208,3 +208,14 @@ pub(super) fn other_user(group: u32) -> Option<Vec<String>> {
     trial.push("true");
     can(&trial, "no second user (needs root and setpriv)").then(|| words.to_vec())
 }
+
+/// Whether this process has a lock on a file. The system's list may pass over a lock while others come and go, so that one
+/// look proves nothing: a lock that is there shows itself in some of many.
+#[cfg(target_os = "linux")]
+pub(crate) fn locked(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = format!(":{} ", std::fs::metadata(path).unwrap().ino());
+    let own = format!(" {} ", std::process::id());
+    let seen = || std::fs::read_to_string("/proc/locks").unwrap();
+    (0..200).any(|_| seen().lines().any(|lock| lock.contains(&file) && lock.contains(&own)))
+}

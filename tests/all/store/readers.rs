@@ -184,12 +184,7 @@ fn another_user_with_the_group_reads_at_every_moment_and_writes_at_none() {
 #[test]
 fn reading_in_the_writers_process_leaves_the_writers_lock() {
     let (_folder, path) = folder();
-    let locked = || {
-        let file = format!(":{} ", std::fs::metadata(&path).unwrap().ino());
-        let own = format!(" {} ", std::process::id());
-        let locks = std::fs::read_to_string("/proc/locks").unwrap();
-        locks.lines().any(|lock| lock.contains(&file) && lock.contains(&own))
-    };
+    let locked = || locked(&path);
     let mut store = open(&path);
     account(&mut store, "main");
     assert!(locked());

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{End, Kind, changed, counted, lists, next, records, with_body};
+use super::{End, Kind, by_id, changed, counted, lists, next, pages, records, with_body};
+use crate::broken::endpoints::Way;
 use crate::broken::proxy::Exchange;
 
 const MALFORMED: End = End::Stops("sync.malformed");
@@ -40,10 +41,10 @@ pub(super) fn kinds() -> Vec<Kind> {
 
 fn texts() -> Vec<Kind> {
     vec![
-        body("null", b"null"),
-        body("a number", b"42"),
-        body("an empty object", b"{}"),
-        body("an empty array", b"[]"),
+        body("null", b"null").alone(End::Whole, CONTRADICTION),
+        body("a number", b"42").alone(End::Whole, CONTRADICTION),
+        body("an empty object", b"{}").alone(End::Whole, CONTRADICTION),
+        body("an empty array", b"[]").alone(End::Whole, CONTRADICTION),
         body("half a surrogate pair as all", br#""\ud800""#),
         around("junk behind the JSON", b"", b"junk"),
         around("two documents", b"", b"\n{}"),
@@ -69,10 +70,10 @@ fn envelopes() -> Vec<Kind> {
     let list = |name, field, value, end| envelope(name, field, value, end).on(lists);
     let total = |name, value, end| envelope(name, "total_count", value, end).on(counted);
     vec![
-        envelope("no records", "data", None, MALFORMED),
-        envelope("records that are null", "data", Some(Value::Null), MALFORMED),
-        envelope("records that are an object", "data", Some(json!({})), MALFORMED),
-        envelope("records that are a text", "data", Some(json!("data")), MALFORMED),
+        envelope("no records", "data", None, MALFORMED).on(pages),
+        envelope("records that are null", "data", Some(Value::Null), MALFORMED).on(pages),
+        envelope("records that are an object", "data", Some(json!({})), MALFORMED).on(pages),
+        envelope("records that are a text", "data", Some(json!("data")), MALFORMED).on(pages),
         list("not said whether there is more", "has_more", None, CONTRADICTION),
         list("null whether there is more", "has_more", Some(Value::Null), CONTRADICTION),
         list("a text whether there is more", "has_more", Some(json!("true")), CONTRADICTION),
@@ -115,7 +116,8 @@ fn envelopes() -> Vec<Kind> {
         Kind::always("records said twice", MALFORMED, |exchange| {
             let text = String::from_utf8(exchange.told.body.clone()).ok()?;
             with_body(exchange, text.replacen("\"data\":", "\"data\": [], \"data\":", 1).as_bytes())
-        }),
+        })
+        .on(pages),
     ]
 }
 
@@ -151,21 +153,37 @@ fn orders() -> Vec<Kind> {
                 json["total_count"].as_u64().inspect(|total| json["total_count"] = (total + 1).into());
                 Some(())
             })
-        }),
+        })
+        .on(|one| !one.single()),
         Kind::always("a record in place of another", CONTRADICTION, |exchange| {
             changed(exchange, |json| {
                 let data = records(json, 2)?;
                 data[1] = data[0].clone();
                 Some(())
             })
-        }),
+        })
+        .on(|one| !one.single()),
         Kind::always("the id of another record", CONTRADICTION, |exchange| {
             changed(exchange, |json| {
                 let data = records(json, 2)?;
                 data[1]["id"] = data[0]["id"].clone();
                 Some(())
             })
-        }),
+        })
+        .on(|one| !one.single()),
+        Kind::always("another one of them", CONTRADICTION, |exchange| {
+            let marked = exchange.marked.get(exchange.endpoint.table)?;
+            let other = marked.iter().find(|id| !exchange.asked.target.contains(id.as_str()))?;
+            next(exchange.instead(&format!("{}{other}", exchange.endpoint.path)).wire().bytes)
+        })
+        .on(by_id),
+        Kind::passing("no record of that id", End::Unseen, |exchange| {
+            changed(exchange, |json| {
+                records(json, 1)?.clear();
+                Some(())
+            })
+        })
+        .on(|one| one.way == Way::Found),
         // The next page of the same list, and nothing of this one.
         Kind::passing("nothing behind a page that said more", CONTRADICTION, |exchange| {
             first_page(exchange)?;

@@ -3,34 +3,40 @@
 
 use serde_json::{Value, json};
 
-use super::{End, Kind, changed, lists, records, with_body};
+use super::{End, Kind, by_id, changed, newest, pages, records, with_body};
 
 const MALFORMED: End = End::Stops("sync.malformed");
 const CONTRADICTION: End = End::Stops("sync.contradiction");
+
+/// No text and no number, although they look it: such a record of a page is passed over, but an answer that is only this
+/// record cannot be read at all.
+const HALF: &[u8] = br#""ch_\ud800""#;
+const BEYOND: &[u8] = b"1e999";
 
 /// The newest record of the page with this field.
 fn field(name: &'static str, key: &'static str, value: Value, end: End) -> Kind {
     Kind::always(name, end, move |exchange| {
         changed(exchange, |json| {
-            records(json, 1)?[0][key] = value.clone();
+            newest(json)?[key] = value.clone();
             Some(())
         })
     })
 }
 
-/// The same, where one more look helps.
-fn odd(name: &'static str, key: &'static str, value: Value) -> Kind {
-    Kind { once: End::Whole, ..field(name, key, value, End::Rejects) }
+/// An id that is none, where one more look helps. One object without its id may be anything.
+fn odd(name: &'static str, value: Value) -> Kind {
+    Kind { once: End::Whole, ..field(name, "id", value, End::Rejects) }.alone(End::Whole, CONTRADICTION)
 }
 
 /// The newest record is this.
 fn no_record(name: &'static str, value: Value) -> Kind {
     Kind::passing(name, End::Rejects, move |exchange| {
         changed(exchange, |json| {
-            records(json, 1)?[0] = value.clone();
+            *newest(json)? = value.clone();
             Some(())
         })
     })
+    .alone(End::Whole, CONTRADICTION)
 }
 
 /// This JSON text stands where the newest record's id was.
@@ -38,7 +44,7 @@ fn spelled(name: &'static str, text: &'static [u8], lasting: End) -> Kind {
     const MARK: &str = "\"@mark@\"";
     Kind::passing(name, lasting, move |exchange| {
         let mut json: Value = serde_json::from_slice(&exchange.told.body).ok()?;
-        records(&mut json, 1)?[0]["id"] = "@mark@".into();
+        newest(&mut json)?["id"] = "@mark@".into();
         let page = json.to_string();
         let (before, after) = page.split_once(MARK)?;
         with_body(exchange, &[before.as_bytes(), text, after.as_bytes()].concat())
@@ -48,9 +54,9 @@ fn spelled(name: &'static str, text: &'static [u8], lasting: End) -> Kind {
 /// The newest record's time, which is the field's own name at each endpoint.
 fn timed(name: &'static str, unix: Value, text: Value, end: End) -> Kind {
     Kind::always(name, end, move |exchange| {
-        let value = if lists(exchange.endpoint) { unix.clone() } else { text.clone() };
+        let value = if exchange.endpoint.connection == "main" { unix.clone() } else { text.clone() };
         changed(exchange, |json| {
-            records(json, 1)?[0][exchange.endpoint.time] = value.clone();
+            newest(json)?[exchange.endpoint.time] = value.clone();
             Some(())
         })
     })
@@ -59,8 +65,10 @@ fn timed(name: &'static str, unix: Value, text: Value, end: End) -> Kind {
 pub(super) fn kinds() -> Vec<Kind> {
     let odd_time = |name, unix, text| Kind { once: End::Whole, ..timed(name, unix, text, End::Rejects) };
     vec![
-        timed("a record before the window", json!(946_684_800), json!("2000-01-01T00:00:00Z"), CONTRADICTION),
-        timed("a record after the window", json!(4_102_444_800_i64), json!("2100-01-01T00:00:00Z"), CONTRADICTION),
+        timed("a record before the window", json!(946_684_800), json!("2000-01-01T00:00:00Z"), CONTRADICTION)
+            .on(|one| !one.single()),
+        timed("a record after the window", json!(4_102_444_800_i64), json!("2100-01-01T00:00:00Z"), CONTRADICTION)
+            .on(|one| !one.single()),
         field("a record of the other mode", "livemode", json!(true), End::Stops("sync.livemode")).on(|one| one.mode),
         Kind::always("all records of the other mode", End::Stops("sync.livemode"), |exchange| {
             changed(exchange, |json| {
@@ -70,20 +78,22 @@ pub(super) fn kinds() -> Vec<Kind> {
         })
         .on(|one| one.mode),
         field("a mode that is no mode", "livemode", json!("live"), End::Whole).on(|one| one.mode),
-        odd("no id", "id", Value::Null),
-        odd("an id that is a number", "id", json!(12345)),
-        odd("an id that is an object", "id", json!({"id": "x"})),
-        odd("an id that is an array", "id", json!(["x"])),
-        odd("an id that is true", "id", json!(true)),
-        odd("an empty id", "id", json!("")),
-        odd("an id with a space", "id", json!("ch 1")),
-        odd("an id of a thousand characters", "id", json!("x".repeat(1000))),
-        odd("an id with a zero byte", "id", json!("ch_\u{0}1")),
-        spelled("an id with half a surrogate pair", br#""ch_\ud800""#, End::Rejects),
-        spelled("an id said twice", br#""ch_0", "id": "ch_1""#, End::Rejects),
-        Kind { once: MALFORMED, ..spelled("an id that is no text", b"\"ch_\xff\"", MALFORMED) },
-        spelled("an id beyond all numbers", b"1e999", End::Rejects),
-        spelled("an id of three hundred digits", &[b'7'; 300], End::Rejects),
+        odd("no id", Value::Null),
+        odd("an id that is a number", json!(12345)),
+        odd("an id that is an object", json!({"id": "x"})),
+        odd("an id that is an array", json!(["x"])),
+        odd("an id that is true", json!(true)),
+        odd("an empty id", json!("")),
+        odd("an id with a space", json!("ch 1")),
+        odd("an id of a thousand characters", json!("x".repeat(1000))),
+        odd("an id with a zero byte", json!("ch_\u{0}1")),
+        spelled("an id with half a surrogate pair", HALF, End::Rejects).alone(End::Whole, CONTRADICTION).on(pages),
+        spelled("half a surrogate pair in the only id", HALF, MALFORMED).always_so().on(by_id),
+        spelled("an id said twice", br#""ch_0", "id": "ch_1""#, End::Rejects).alone(End::Whole, CONTRADICTION),
+        spelled("an id that is no text", b"\"ch_\xff\"", MALFORMED).always_so(),
+        spelled("an id beyond all numbers", BEYOND, End::Rejects).alone(End::Whole, CONTRADICTION).on(pages),
+        spelled("an only id beyond all numbers", BEYOND, MALFORMED).always_so().on(by_id),
+        spelled("an id of three hundred digits", &[b'7'; 300], End::Rejects).alone(End::Whole, CONTRADICTION),
         no_record("a record that is null", Value::Null),
         no_record("a record that is a text", json!("ch_1")),
         no_record("a record that is an array", json!([])),
@@ -94,17 +104,19 @@ pub(super) fn kinds() -> Vec<Kind> {
         odd_time("a time that is true", json!(true), json!(true)),
         Kind::passing("a field nested without end", End::Rejects, |exchange| {
             let mut json: Value = serde_json::from_slice(&exchange.told.body).ok()?;
-            records(&mut json, 1)?[0]["currency"] = "@mark@".into();
+            newest(&mut json)?["currency"] = "@mark@".into();
             let page = json.to_string();
             let (before, after) = page.split_once("\"@mark@\"")?;
             let deep = [b"[".repeat(300), b"]".repeat(300)].concat();
             with_body(exchange, &[before.as_bytes(), &deep, after.as_bytes()].concat())
-        }),
+        })
+        .on(|one| !one.is_feed()),
         Kind::always("an unknown field nested without end", End::Whole, |exchange| {
             let text = String::from_utf8(exchange.told.body.clone()).ok()?;
             let deep = [b"\"data\":".to_vec(), b"[".repeat(100_000), b"]".repeat(100_000)].concat();
             let deep = String::from_utf8(deep).ok()?.replacen("data", "unknown", 1);
             with_body(exchange, text.replacen("\"data\":", &format!("{deep}, \"data\":"), 1).as_bytes())
-        }),
+        })
+        .on(pages),
     ]
 }

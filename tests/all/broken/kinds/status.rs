@@ -19,6 +19,13 @@ fn refusal(name: &'static str, code: u16, once: End, lasting: End) -> Kind {
     Kind { once, ..Kind::always(name, lasting, move |exchange| next(status(exchange, code, &[], ERROR))) }
 }
 
+/// What Stripe says of an object that does not exist.
+fn missing(name: &'static str, code: u16, problem: &'static str) -> Kind {
+    const MISSING: &[u8] = br#"{"error":{"type":"invalid_request_error","code":"resource_missing","param":"id"}}"#;
+    let make = move |exchange: &Exchange<'_>| next(status(exchange, code, &[], MISSING));
+    Kind { once: End::StopsAtFirst(problem), ..Kind::always(name, End::Stops(problem), make) }
+}
+
 /// The same with these headers.
 fn told(name: &'static str, code: u16, header: (&'static str, &'static str), once: End, lasting: End) -> Kind {
     Kind { once, ..Kind::always(name, lasting, move |exchange| next(status(exchange, code, &[header], ERROR))) }
@@ -48,9 +55,11 @@ pub(super) fn kinds() -> Vec<Kind> {
         refusal("401", 401, Stops("http.unauthorised"), Stops("http.unauthorised")),
         bare("401 without a body", 401, Stops("http.unauthorised"), Stops("http.unauthorised")),
         refusal("402", 402, Stops(bad), Stops(bad)),
-        refusal("403", 403, Stops("http.forbidden"), Stops("http.forbidden")),
-        refusal("404", 404, StopsAtFirst(gone), Stops(gone)),
-        bare("404 without a body", 404, StopsAtFirst(gone), Stops(gone)),
+        refusal("403", 403, Stops("http.forbidden"), Stops("http.forbidden")).searched(),
+        refusal("404", 404, StopsAtFirst(gone), Stops(gone)).searched(),
+        bare("404 without a body", 404, StopsAtFirst(gone), Stops(gone)).searched(),
+        missing("404 of what is missing", 404, gone).alone(End::Gone, End::Gone).searched(),
+        missing("400 of what is missing", 400, bad),
         refusal("408", 408, Whole, Stops(bad)),
         refusal("409", 409, Whole, Stops("http.conflict")),
         refusal("410", 410, Stops(gone), Stops(gone)),
@@ -91,7 +100,8 @@ pub(super) fn kinds() -> Vec<Kind> {
         redirect("302 to another host", 302, "https://login.invalid/"),
         redirect("307 to another host", 307, "https://login.invalid/"),
         redirect("308 without an address", 308, ""),
-        Kind::always("an error object with 200", Stops("sync.malformed"), |exchange| with_body(exchange, ERROR)),
+        Kind::always("an error object with 200", Stops("sync.malformed"), |exchange| with_body(exchange, ERROR))
+            .alone(Whole, Stops("sync.contradiction")),
         Kind::always("HTML with 200", Stops("http.wrong_content"), |exchange| {
             next(exchange.told.bytes(&[("content-type", "text/html; charset=utf-8")], PAGE))
         }),

@@ -174,7 +174,13 @@ impl Disk {
 
     /// How much has happened so far.
     pub(super) fn happened(&self) -> usize {
-        self.layer.state().log.len()
+        self.counter()()
+    }
+
+    /// The same, for whoever cannot hold the disk.
+    pub(super) fn counter(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let layer = self.layer;
+        move || layer.state().log.len()
     }
 
     /// All that happened; begins anew.
