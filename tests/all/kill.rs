@@ -130,12 +130,11 @@ fn killed_at_random_moments_nothing_is_lost_doubled_or_sent_twice() {
     assert!(kills.iter().all(|kills| *kills >= wanted / 4), "{kills:?} kills of {wanted}");
 }
 
-#[test]
-fn a_checkpoint_before_its_rows_is_caught() {
-    let mut house = House::new(Plan { planted: Some("ack_before_commit"), ..Plan::usual() });
+/// Deaths where a checkpoint that moves before its rows would leave them out; what is wrong afterwards.
+pub(crate) fn a_death_between_checkpoint_and_rows(planted: Option<&'static str>) -> Vec<String> {
+    let mut house = House::new(Plan { planted, ..Plan::usual() });
     kill_at_each(&mut house, of(&["page.before_commit"]), HOUR, House::sync);
-    let faults = settle(&mut house);
-    assert!(faults.iter().any(|fault| fault.ends_with("rows missing")), "{faults:?}");
+    settle(&mut house)
 }
 
 #[test]

@@ -19,16 +19,8 @@ use counterfoil::store::Reader;
 use counterfoil::sync::pass;
 use serde_json::Value;
 
-use crate::broken::house::{NOW_MS, START_S, Still};
+use crate::broken::house::{START_S, Still};
 use crate::sync::STREAMS;
-
-/// A request to a provider.
-pub(super) struct Asked {
-    /// Path and query.
-    pub(super) target: String,
-    /// What was sent with it; `null` without.
-    pub(super) body: Value,
-}
 
 /// An answer on its way.
 pub(super) struct Told {
@@ -36,7 +28,8 @@ pub(super) struct Told {
     pub(super) body: Value,
 }
 
-type Bend = Box<dyn FnMut(&Asked, &mut Told) + Send>;
+/// Does something to an answer; the request is told by its path and query.
+type Bend = Box<dyn FnMut(&str, &mut Told) + Send>;
 
 /// The network: honest, but for what is done to its answers.
 struct Wire {
@@ -59,15 +52,13 @@ impl Transport for Wire {
         Box::pin(async move {
             let origin = request.url.match_indices('/').nth(2).map_or(request.url.len(), |(at, _)| at);
             let target = request.url[origin..].to_owned();
-            let sent = request.body.as_deref().unwrap_or(b"null");
-            let asked = Asked { target, body: serde_json::from_slice(sent).unwrap() };
             let mut response = self.direct.send(request).await?;
             let mut bytes = Vec::new();
             while let Some(piece) = response.body.next().await {
                 bytes.extend_from_slice(&piece?);
             }
             let mut told = Told { status: response.status, body: serde_json::from_slice(&bytes).unwrap() };
-            (self.bend.lock().unwrap())(&asked, &mut told);
+            (self.bend.lock().unwrap())(&target, &mut told);
             response.status = told.status;
             let bytes = told.body.to_string();
             response.headers.0.retain(|(name, _)| name != "content-length");
@@ -128,7 +119,7 @@ impl Bench {
     }
 
     /// What is done to answers from now on.
-    pub(super) fn bend(&self, bend: impl FnMut(&Asked, &mut Told) + Send + 'static) {
+    pub(super) fn bend(&self, bend: impl FnMut(&str, &mut Told) + Send + 'static) {
         *self.wire.bend.lock().unwrap() = Box::new(bend);
     }
 
@@ -206,7 +197,4 @@ impl Bench {
         let rows = Reader::open(&self.parts.store_path).unwrap().table(&sql).unwrap().rows.into_iter();
         rows.map(|row| (row[0].int().unwrap(), row[1].int().unwrap())).collect()
     }
-
-    /// When the bench begins.
-    pub(super) const BEGIN: i64 = NOW_MS;
 }

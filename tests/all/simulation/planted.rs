@@ -1,54 +1,101 @@
-//! The simulation judged by bugs: each deliberately wrong variant of the product must be found, and soon. With `BUGS` set
-//! to a number of rounds it measures how many seeds that takes and prints the table of `docs/simulation.md`.
+//! The simulation judged by bugs: every planted bug of which `crate::planted::FOUND` says that a seed finds it is hunted at
+//! that seed. The dice fall otherwise when the product asks otherwise: then the seeds that follow are tried too, and a bug
+//! that none of them finds is missed.
+//!
+//! ```sh
+//! cargo test --test all simulation::planted                          # those that are found soon
+//! BUGS=0 cargo test --profile simulation --test all simulation::planted -- --nocapture   # all, as the gate does
+//! BUGS=5 cargo test --profile simulation --test all simulation::planted -- --nocapture   # the table of docs/simulation.md
+//! ```
+//!
+//! With a number of rounds each bug is hunted so often, from other first seeds each time, through storms as long as the seed
+//! draws them; `DAYS` sets their length, `PLANTED` names a single bug.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use counterfoil::testpoint::PLANTED;
+use crate::planted::{By, FOUND};
 
 use super::life::live;
 use super::number;
 use super::options::Options;
 
-/// Bugs that a simulation does not show, and the test that does: it is run with the bug, and must fail.
-const ELSEWHERE: &[(&str, &str)] = &[
-    // No two reads of an object are under way at a time, so no answer overtakes another.
-    ("older_read_wins", "store::merge::whole_records_in_any_order"),
-    // What the others would have read is read later: only how long it waited differs.
-    ("one_stops_all", "sync::a_refused_stream_is_a_named_problem_and_stops_no_other"),
-];
-
-/// Bugs that need a death between two commits with nothing in between, and the test that plants them and kills there.
-const KILLED: &[(&str, &str)] = &[("ack_before_commit", "kill::a_checkpoint_before_its_rows_is_caught")];
-
 /// A bug that no seed of this many finds is missed.
-const PATIENCE: u64 = 60;
+const PATIENCE: u64 = 40;
+/// The same where the first of them is known to find it.
+const KNOWN_PATIENCE: u64 = 8;
+/// From one round's first seed to the next one's.
+const ROUND: u64 = 1_000;
 
-/// Found by the first seeds.
-const SOON: &[&str] = &["refusal_is_empty", "first_page_is_all", "marks_after_page"];
+/// A bug, and the seeds by which to look for it.
+#[derive(Clone, Copy)]
+struct Hunt {
+    bug: &'static str,
+    first: u64,
+    patience: u64,
+    /// Days of storm; `None`: as the seed says.
+    days: Option<i64>,
+}
 
-/// What found a bug, and after how many seeds.
-struct Found {
+/// How a hunt ended: after how many seeds, seconds of processor time, and what was told.
+struct Ended {
+    bug: &'static str,
     seeds: u64,
-    wrong: String,
+    cpu: f64,
+    told: Option<String>,
 }
 
-/// True when the test that finds a bug by other means fails with it.
-fn fails(bug: &str, test: &str) -> bool {
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact"])
-        .env("COUNTERFOIL_PLANTED", bug)
-        .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
-        .output();
-    let child = child.unwrap();
-    !child.status.success() && String::from_utf8_lossy(&child.stdout).contains("0 passed; 1 failed")
+impl Hunt {
+    fn run(self) -> Ended {
+        let mut ended = Ended { bug: self.bug, seeds: 0, cpu: 0.0, told: None };
+        while ended.seeds < self.patience && ended.told.is_none() {
+            let lived = live(&Options::draw(self.first + ended.seeds, self.days, Some(self.bug)));
+            (ended.seeds, ended.cpu, ended.told) = (ended.seeds + 1, ended.cpu + lived.cpu, lived.wrong);
+        }
+        ended
+    }
 }
 
-fn hunt(bug: &'static str, first: u64) -> Option<Found> {
-    (0..PATIENCE).find_map(|tried| {
-        let lived = live(&Options::draw(first + tried, number("DAYS").map(|days| days as i64), Some(bug)));
-        lived.wrong.map(|wrong| Found { seeds: tried + 1, wrong })
-    })
+/// The hunts that are asked for; `rounds` as the environment says.
+fn hunts(rounds: Option<u64>) -> Vec<Hunt> {
+    let only = std::env::var("PLANTED").ok();
+    let mut hunts = Vec::new();
+    for (bug, by) in FOUND.iter().filter(|(bug, _)| only.as_deref().is_none_or(|only| only == *bug)) {
+        let By::Seed { seed, days, soon } = by else { continue };
+        let known = Hunt { bug, first: *seed, patience: KNOWN_PATIENCE, days: Some(*days) };
+        match rounds {
+            None if *soon => hunts.push(known),
+            None => {}
+            Some(0) => hunts.push(known),
+            Some(rounds) => {
+                let days = number("DAYS").map(|days| days as i64);
+                let round = |round| Hunt { bug, first: 1 + round * ROUND, patience: PATIENCE, days };
+                hunts.extend((0..rounds).map(round));
+            }
+        }
+    }
+    hunts
+}
+
+/// Goes through all hunts on all cores; the order stays.
+fn all(hunts: &[Hunt]) -> Vec<Ended> {
+    let (next, ended) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Relaxed);
+                    let Some(hunt) = hunts.get(at) else { return };
+                    let one = hunt.run();
+                    ended.lock().unwrap().push((at, one));
+                }
+            });
+        }
+    });
+    let mut ended = ended.into_inner().unwrap();
+    ended.sort_by_key(|(at, _)| *at);
+    ended.into_iter().map(|(_, one)| one).collect()
 }
 
 /// Of every finding the words without its particulars.
@@ -59,56 +106,35 @@ fn kind(wrong: &str) -> String {
 
 #[test]
 fn every_planted_bug_is_found() {
-    let rounds = number("BUGS").unwrap_or(1);
-    let only = std::env::var("PLANTED").ok();
-    let killed = |bug: &str| KILLED.iter().any(|(known, _)| *known == bug);
-    // Without a number of rounds only some, that are found soon: `cargo test` is to end soon.
-    let wanted = |bug: &str| (number("BUGS").is_some() && !killed(bug)) || SOON.contains(&bug);
-    let bugs: Vec<&'static str> = PLANTED
-        .iter()
-        .copied()
-        .filter(|bug| wanted(bug))
-        .filter(|bug| only.as_deref().is_none_or(|only| only == *bug))
-        .collect();
-    let (next, table) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                while let Some(bug) = bugs.get(next.fetch_add(1, Relaxed)) {
-                    if let Some((_, test)) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere == bug) {
-                        let wrong = format!("test {test}");
-                        let found = fails(bug, test).then_some(Found { seeds: 0, wrong });
-                        table.lock().unwrap().push((*bug, vec![found]));
-                        continue;
-                    }
-                    let found: Vec<Option<Found>> = (0..rounds).map(|round| hunt(bug, 1 + round * PATIENCE)).collect();
-                    table.lock().unwrap().push((*bug, found));
-                }
-            });
-        }
-    });
-    let mut table = table.into_inner().unwrap();
-    table.sort_by_key(|(bug, _)| PLANTED.iter().position(|known| known == bug));
-    let mut missed = Vec::new();
-    println!("| planted bug | median seeds to find it | most | told as |\n|---|---|---|---|");
-    for (bug, found) in &table {
-        let mut seeds: Vec<u64> = found.iter().flatten().map(|found| found.seeds).collect();
-        seeds.sort_unstable();
-        if seeds.len() < found.len() {
-            missed.push(*bug);
-        }
-        let told = found.iter().flatten().next().map_or_else(String::new, |found| kind(&found.wrong));
-        if let Some((_, test)) = ELSEWHERE.iter().chain(KILLED).find(|(elsewhere, _)| elsewhere == bug) {
-            println!("| `{bug}` | | | the test `{test}` |");
-            continue;
-        }
-        let (median, most) = (seeds.get(seeds.len() / 2), seeds.last());
-        println!("| `{bug}` | {} | {} | {told} |", shown(median), shown(most));
+    let rounds = number("BUGS");
+    let hunts = hunts(rounds);
+    let ended = all(&hunts);
+    match rounds {
+        Some(1..) => table(&ended),
+        _ => hunts.iter().zip(&ended).for_each(|(hunt, ended)| line(*hunt, ended)),
     }
+    let missed: Vec<&str> = ended.iter().filter(|one| one.told.is_none()).map(|one| one.bug).collect();
     assert_eq!(missed, Vec::<&str>::new(), "planted and not found");
 }
 
-fn shown(number: Option<&u64>) -> String {
-    number.map_or_else(|| "missed".to_owned(), u64::to_string)
+fn line(hunt: Hunt, ended: &Ended) {
+    let (bug, seed) = (ended.bug, hunt.first + ended.seeds - 1);
+    let moved = if ended.seeds > 1 { format!(", no longer at {}", hunt.first) } else { String::new() };
+    let told = ended.told.as_deref().map_or("missed".to_owned(), kind);
+    let days = hunt.days.unwrap_or_default();
+    println!("bug {bug}: seed {seed}{moved}, storm of {days} days, {:.1} s: {told}", ended.cpu);
+}
+
+fn table(ended: &[Ended]) {
+    println!("| planted bug | median of seeds to find it | most | told as |\n|---|---|---|---|");
+    for hunts in ended.chunk_by(|one, next| one.bug == next.bug) {
+        // A bug that was missed needs more seeds than any.
+        let mut seeds: Vec<u64> =
+            hunts.iter().map(|one| if one.told.is_some() { one.seeds } else { u64::MAX }).collect();
+        seeds.sort_unstable();
+        let shown = |seeds: u64| if seeds == u64::MAX { format!("over {PATIENCE}") } else { seeds.to_string() };
+        let told = hunts.iter().find_map(|one| one.told.as_deref()).map_or_else(String::new, kind);
+        let (median, most) = (shown(seeds[seeds.len() / 2]), shown(seeds[seeds.len() - 1]));
+        println!("| `{}` | {median} | {most} | {told} |", hunts[0].bug);
+    }
 }
