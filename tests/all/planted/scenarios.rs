@@ -89,7 +89,8 @@ pub(super) fn a_second_that_holds_too_much(bug: Option<&'static str>) -> Wrong {
     on_this_thread(bug, async {
         limit_pages(LIMIT as u32);
         let mut bench = Bench::new(100, 400).await;
-        let one = bench.truth().into_iter().find(|(table, _)| *table == "checkoutcom_payments").unwrap().1.swap_remove(9);
+        let one =
+            bench.truth().into_iter().find(|(table, _)| *table == "checkoutcom_payments").unwrap().1.swap_remove(9);
         bench.beyond = (0..LIMIT + 2).map(|n| ("checkoutcom_payments", name(n), one.at_ms)).collect();
         let like = one.id;
         bench.bend(move |asked, told| {

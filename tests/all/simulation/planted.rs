@@ -3,18 +3,17 @@
 //! that none of them finds is missed.
 //!
 //! ```sh
-//! cargo test --test all simulation::planted                          # those that are found soon
-//! BUGS=0 cargo test --profile simulation --test all simulation::planted -- --nocapture   # all, as the gate does
+//! cargo test --test all simulation::planted                          # each at its seed
+//! BUGS=0 cargo test --profile simulation --test all simulation::planted -- --nocapture   # the same seeds without a bug, too
 //! BUGS=5 cargo test --profile simulation --test all simulation::planted -- --nocapture   # the table of docs/simulation.md
 //! ```
 //!
 //! With a number of rounds each bug is hunted so often, from other first seeds each time, through storms as long as the seed
-//! draws them; `DAYS` sets their length, `PLANTED` names a single bug.
+//! draws them; `DAYS` sets their length, `PLANTED` names a single bug. `BUGS=1 DAYS=1` finds new seeds for the list.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::BTreeSet;
 
-use crate::planted::{By, FOUND};
+use crate::planted::{By, FOUND, side_by_side};
 
 use super::life::live;
 use super::number;
@@ -28,7 +27,6 @@ const KNOWN_PATIENCE: u64 = 8;
 const ROUND: u64 = 1_000;
 
 /// A bug, and the seeds by which to look for it.
-#[derive(Clone, Copy)]
 struct Hunt {
     bug: &'static str,
     first: u64,
@@ -37,65 +35,40 @@ struct Hunt {
     days: Option<i64>,
 }
 
-/// How a hunt ended: after how many seeds, seconds of processor time, and what was told.
+/// How a hunt ended: the seed that it ended with, seconds of processor time, and what was told if the bug was found.
 struct Ended {
-    bug: &'static str,
-    seeds: u64,
+    last: u64,
     cpu: f64,
     told: Option<String>,
 }
 
 impl Hunt {
-    fn run(self) -> Ended {
-        let mut ended = Ended { bug: self.bug, seeds: 0, cpu: 0.0, told: None };
-        while ended.seeds < self.patience && ended.told.is_none() {
-            let lived = live(&Options::draw(self.first + ended.seeds, self.days, Some(self.bug)));
-            (ended.seeds, ended.cpu, ended.told) = (ended.seeds + 1, ended.cpu + lived.cpu, lived.wrong);
+    fn run(&self) -> Ended {
+        let mut ended = Ended { last: self.first, cpu: 0.0, told: None };
+        for seed in self.first..self.first + self.patience {
+            let lived = live(&Options::draw(seed, self.days, Some(self.bug)));
+            ended = Ended { last: seed, cpu: ended.cpu + lived.cpu, told: lived.wrong };
+            if ended.told.is_some() {
+                break;
+            }
         }
         ended
     }
 }
 
-/// The hunts that are asked for; `rounds` as the environment says.
-fn hunts(rounds: Option<u64>) -> Vec<Hunt> {
+/// The hunts that are asked for: `rounds` of each bug, or one from where the list says.
+fn hunts(rounds: u64) -> Vec<Hunt> {
     let only = std::env::var("PLANTED").ok();
     let mut hunts = Vec::new();
     for (bug, by) in FOUND.iter().filter(|(bug, _)| only.as_deref().is_none_or(|only| only == *bug)) {
-        let By::Seed { seed, days, soon } = by else { continue };
-        let known = Hunt { bug, first: *seed, patience: KNOWN_PATIENCE, days: Some(*days) };
-        match rounds {
-            None if *soon => hunts.push(known),
-            None => {}
-            Some(0) => hunts.push(known),
-            Some(rounds) => {
-                let days = number("DAYS").map(|days| days as i64);
-                let round = |round| Hunt { bug, first: 1 + round * ROUND, patience: PATIENCE, days };
-                hunts.extend((0..rounds).map(round));
-            }
+        let By::Seed(seed, days) = by else { continue };
+        if rounds == 0 {
+            hunts.push(Hunt { bug, first: *seed, patience: KNOWN_PATIENCE, days: Some(*days) });
         }
+        let days = number("DAYS").map(|days| days as i64);
+        hunts.extend((0..rounds).map(|round| Hunt { bug, first: 1 + round * ROUND, patience: PATIENCE, days }));
     }
     hunts
-}
-
-/// Goes through all hunts on all cores; the order stays.
-fn all(hunts: &[Hunt]) -> Vec<Ended> {
-    let (next, ended) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Relaxed);
-                    let Some(hunt) = hunts.get(at) else { return };
-                    let one = hunt.run();
-                    ended.lock().unwrap().push((at, one));
-                }
-            });
-        }
-    });
-    let mut ended = ended.into_inner().unwrap();
-    ended.sort_by_key(|(at, _)| *at);
-    ended.into_iter().map(|(_, one)| one).collect()
 }
 
 /// Of every finding the words without its particulars.
@@ -107,34 +80,45 @@ fn kind(wrong: &str) -> String {
 #[test]
 fn every_planted_bug_is_found() {
     let rounds = number("BUGS");
-    let hunts = hunts(rounds);
-    let ended = all(&hunts);
-    match rounds {
-        Some(1..) => table(&ended),
-        _ => hunts.iter().zip(&ended).for_each(|(hunt, ended)| line(*hunt, ended)),
+    let hunts = hunts(rounds.unwrap_or(0));
+    let ended = side_by_side(&hunts, |hunt| {
+        let ended = hunt.run();
+        let (first, last) = (hunt.first, ended.last);
+        let storm = hunt.days.map_or(String::new(), |days| format!(", storms of {days} days"));
+        let told = ended.told.as_deref().map_or("missed".to_owned(), kind);
+        println!("bug {}: seeds {first} to {last}{storm}, {:.1} s: {told}", hunt.bug, ended.cpu);
+        ended
+    });
+    if rounds == Some(0) {
+        nothing_without(hunts.iter().zip(&ended).map(|(hunt, ended)| (ended.last, hunt.days)).collect());
     }
-    let missed: Vec<&str> = ended.iter().filter(|one| one.told.is_none()).map(|one| one.bug).collect();
-    assert_eq!(missed, Vec::<&str>::new(), "planted and not found");
+    if rounds.is_some_and(|rounds| rounds > 0) {
+        table(&hunts, &ended);
+    }
+    let missed = hunts.iter().zip(&ended).filter(|(_, ended)| ended.told.is_none());
+    assert_eq!(missed.map(|(hunt, _)| hunt.bug).collect::<Vec<_>>(), Vec::<&str>::new(), "planted and not found");
 }
 
-fn line(hunt: Hunt, ended: &Ended) {
-    let (bug, seed) = (ended.bug, hunt.first + ended.seeds - 1);
-    let moved = if ended.seeds > 1 { format!(", no longer at {}", hunt.first) } else { String::new() };
-    let told = ended.told.as_deref().map_or("missed".to_owned(), kind);
-    let days = hunt.days.unwrap_or_default();
-    println!("bug {bug}: seed {seed}{moved}, storm of {days} days, {:.1} s: {told}", ended.cpu);
+/// The same lives without a bug: what was told of them is told of the bug.
+fn nothing_without(lives: BTreeSet<(u64, Option<i64>)>) {
+    let lives: Vec<_> = lives.into_iter().collect();
+    let wrong = side_by_side(&lives, |(seed, days)| {
+        live(&Options::draw(*seed, *days, None)).wrong.map(|wrong| format!("seed {seed}, {days:?} days: {wrong}"))
+    });
+    assert_eq!(wrong.into_iter().flatten().collect::<Vec<_>>(), Vec::<String>::new(), "without any bug");
 }
 
-fn table(ended: &[Ended]) {
+fn table(hunts: &[Hunt], ended: &[Ended]) {
     println!("| planted bug | median of seeds to find it | most | told as |\n|---|---|---|---|");
-    for hunts in ended.chunk_by(|one, next| one.bug == next.bug) {
-        // A bug that was missed needs more seeds than any.
-        let mut seeds: Vec<u64> =
-            hunts.iter().map(|one| if one.told.is_some() { one.seeds } else { u64::MAX }).collect();
+    let all: Vec<_> = hunts.iter().zip(ended).collect();
+    for rounds in all.chunk_by(|(one, _), (next, _)| one.bug == next.bug) {
+        let count = |(hunt, ended): &(&Hunt, &Ended)| ended.told.as_ref().map(|_| ended.last - hunt.first + 1);
+        // One that was missed needs more seeds than any.
+        let mut seeds: Vec<u64> = rounds.iter().map(|round| count(round).unwrap_or(u64::MAX)).collect();
         seeds.sort_unstable();
         let shown = |seeds: u64| if seeds == u64::MAX { format!("over {PATIENCE}") } else { seeds.to_string() };
-        let told = hunts.iter().find_map(|one| one.told.as_deref()).map_or_else(String::new, kind);
+        let told = rounds.iter().find_map(|(_, ended)| ended.told.as_deref()).map_or_else(String::new, kind);
         let (median, most) = (shown(seeds[seeds.len() / 2]), shown(seeds[seeds.len() - 1]));
-        println!("| `{}` | {median} | {most} | {told} |", hunts[0].bug);
+        println!("| `{}` | {median} | {most} | {told} |", rounds[0].0.bug);
     }
 }
