@@ -8,8 +8,8 @@
 //! BUGS=5 cargo test --profile simulation --test all simulation::planted -- --nocapture   # the table of docs/simulation.md
 //! ```
 //!
-//! With a number of rounds each bug is hunted so often, from other first seeds each time, through storms as long as the seed
-//! draws them; `DAYS` sets their length, `PLANTED` names a single bug. `BUGS=1 DAYS=1` finds new seeds for the list.
+//! With a number of rounds each bug is hunted so often, from another first seed each time, through storms as long as the list
+//! says; `DAYS` sets another length, `PLANTED` names a single bug. `BUGS=1 DAYS=1` finds new seeds for the list.
 
 use std::collections::BTreeSet;
 
@@ -31,8 +31,8 @@ struct Hunt {
     bug: &'static str,
     first: u64,
     patience: u64,
-    /// Days of storm; `None`: as the seed says.
-    days: Option<i64>,
+    /// Days of storm.
+    days: i64,
 }
 
 /// How a hunt ended: the seed that it ended with, seconds of processor time, and what was told if the bug was found.
@@ -46,7 +46,7 @@ impl Hunt {
     fn run(&self) -> Ended {
         let mut ended = Ended { last: self.first, cpu: 0.0, told: None };
         for seed in self.first..self.first + self.patience {
-            let lived = live(&Options::draw(seed, self.days, Some(self.bug)));
+            let lived = live(&Options::draw(seed, Some(self.days), Some(self.bug)));
             ended = Ended { last: seed, cpu: ended.cpu + lived.cpu, told: lived.wrong };
             if ended.told.is_some() {
                 break;
@@ -62,11 +62,12 @@ fn hunts(rounds: u64) -> Vec<Hunt> {
     let mut hunts = Vec::new();
     for (bug, by) in FOUND.iter().filter(|(bug, _)| only.as_deref().is_none_or(|only| only == *bug)) {
         let By::Seed(seed, days) = by else { continue };
+        let hunt = |first, patience, days| Hunt { bug, first, patience, days };
         if rounds == 0 {
-            hunts.push(Hunt { bug, first: *seed, patience: KNOWN_PATIENCE, days: Some(*days) });
+            hunts.push(hunt(*seed, KNOWN_PATIENCE, *days));
         }
-        let days = number("DAYS").map(|days| days as i64);
-        hunts.extend((0..rounds).map(|round| Hunt { bug, first: 1 + round * ROUND, patience: PATIENCE, days }));
+        let days = number("DAYS").map_or(*days, |days| days as i64);
+        hunts.extend((0..rounds).map(|round| hunt(1 + round * ROUND, PATIENCE, days)));
     }
     hunts
 }
@@ -83,10 +84,9 @@ fn every_planted_bug_is_found() {
     let hunts = hunts(rounds.unwrap_or(0));
     let ended = side_by_side(&hunts, |hunt| {
         let ended = hunt.run();
-        let (first, last) = (hunt.first, ended.last);
-        let storm = hunt.days.map_or(String::new(), |days| format!(", storms of {days} days"));
         let told = ended.told.as_deref().map_or("missed".to_owned(), kind);
-        println!("bug {}: seeds {first} to {last}{storm}, {:.1} s: {told}", hunt.bug, ended.cpu);
+        let (Hunt { bug, first, days, .. }, Ended { last, cpu, .. }) = (hunt, &ended);
+        println!("bug {bug}: seeds {first} to {last}, {days} days of storm, {cpu:.1} s: {told}");
         ended
     });
     if rounds == Some(0) {
@@ -100,16 +100,16 @@ fn every_planted_bug_is_found() {
 }
 
 /// The same lives without a bug: what was told of them is told of the bug.
-fn nothing_without(lives: BTreeSet<(u64, Option<i64>)>) {
+fn nothing_without(lives: BTreeSet<(u64, i64)>) {
     let lives: Vec<_> = lives.into_iter().collect();
     let wrong = side_by_side(&lives, |(seed, days)| {
-        live(&Options::draw(*seed, *days, None)).wrong.map(|wrong| format!("seed {seed}, {days:?} days: {wrong}"))
+        live(&Options::draw(*seed, Some(*days), None)).wrong.map(|wrong| format!("seed {seed}, {days} days: {wrong}"))
     });
     assert_eq!(wrong.into_iter().flatten().collect::<Vec<_>>(), Vec::<String>::new(), "without any bug");
 }
 
 fn table(hunts: &[Hunt], ended: &[Ended]) {
-    println!("| planted bug | median of seeds to find it | most | told as |\n|---|---|---|---|");
+    println!("| planted bug | days of storm | median of seeds to find it | most | told as |\n|---|---|---|---|---|");
     let all: Vec<_> = hunts.iter().zip(ended).collect();
     for rounds in all.chunk_by(|(one, _), (next, _)| one.bug == next.bug) {
         let count = |(hunt, ended): &(&Hunt, &Ended)| ended.told.as_ref().map(|_| ended.last - hunt.first + 1);
@@ -119,6 +119,7 @@ fn table(hunts: &[Hunt], ended: &[Ended]) {
         let shown = |seeds: u64| if seeds == u64::MAX { format!("over {PATIENCE}") } else { seeds.to_string() };
         let told = rounds.iter().find_map(|(_, ended)| ended.told.as_deref()).map_or_else(String::new, kind);
         let (median, most) = (shown(seeds[seeds.len() / 2]), shown(seeds[seeds.len() - 1]));
-        println!("| `{}` | {median} | {most} | {told} |", rounds[0].0.bug);
+        let Hunt { bug, days, .. } = rounds[0].0;
+        println!("| `{bug}` | {days} | {median} | {most} | {told} |");
     }
 }
