@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use counterfoil::testpoint::PLANTED;
 
-use crate::{kill, store};
+use crate::{egress, kill, store};
 
 /// What is wrong after a scenario.
 pub(crate) type Wrong = Vec<String>;
@@ -32,10 +32,10 @@ pub(crate) const FOUND: &[(&str, By)] = &[
     ("ack_before_commit", By::Scenario(kill::a_death_between_checkpoint_and_rows, "rows missing")),
     ("no_overlap", By::Seed(3, 1)),
     ("no_lag", By::Seed(1, 1)),
-    ("feed_without_overlap", By::Seed(3, 4)),
+    ("feed_without_overlap", By::Scenario(scenarios::a_feed_that_is_late, " behind")),
     ("feed_without_lag", By::Seed(1, 1)),
     ("feed_after_listing", By::Scenario(scenarios::a_change_after_the_first_walk, "stripe_charges: 1 behind")),
-    ("gap_ignored", By::Seed(23, 1)),
+    ("gap_ignored", By::Scenario(scenarios::a_month_without_the_feed, " behind")),
     ("marks_after_page", By::Seed(3, 1)),
     ("marks_settled_unread", By::Seed(3, 1)),
     ("unsettled_never", By::Seed(1, 1)),
@@ -48,7 +48,7 @@ pub(crate) const FOUND: &[(&str, By)] = &[
     ("total_unchecked", By::Scenario(scenarios::a_record_less_than_the_total, "checkoutcom_disputes: 1 missing")),
     ("full_page_is_whole", By::Seed(1, 1)),
     ("full_second_is_whole", By::Scenario(scenarios::a_second_that_holds_too_much, "checkoutcom_payments: 3 missing")),
-    ("cursor_refused_is_end", By::Seed(4, 2)),
+    ("cursor_refused_is_end", By::Scenario(scenarios::a_refused_cursor, "stripe_charges: ")),
     ("empty_page_counts", By::Scenario(scenarios::an_empty_page_of_a_busy_day, "transactions: 65 missing")),
     ("any_404_is_gone", By::Scenario(scenarios::a_not_found_of_another_kind, "stripe_charges: 1 marked as gone but shown")),
     ("older_read_wins", By::Scenario(store::an_answer_that_was_overtaken, "the later read is gone")),
@@ -56,12 +56,12 @@ pub(crate) const FOUND: &[(&str, By)] = &[
     ("problem_never_clears", By::Seed(1, 1)),
     ("one_stops_all", By::Scenario(scenarios::a_refused_stream, "stripe_payouts: 57 missing")),
     ("local_clock", By::Seed(3, 1)),
-    ("leap_believed", By::Seed(18, 1)),
+    ("leap_believed", By::Scenario(scenarios::dates_that_leap, " windows of the future")),
     ("no_backoff", By::Seed(2, 1)),
     ("token_in_clear", By::Seed(1, 1)),
-    ("mark_before_send", By::Seed(10, 4)),
-    ("fresh_number_per_try", By::Seed(10, 4)),
-    ("receipt_unchecked", By::Seed(2, 6)),
+    ("mark_before_send", By::Scenario(kill::a_death_before_a_batch_is_sent, "batch 2: not at the receiver")),
+    ("fresh_number_per_try", By::Scenario(egress::couriers::a_second_try, "another number")),
+    ("receipt_unchecked", By::Scenario(egress::couriers::a_success_without_a_receipt, "batch 1 counts as received")),
     ("released_without_lag", By::Seed(1, 1)),
     ("released_by_wall_clock", By::Seed(4, 1)),
     ("counted_again", By::Seed(4, 1)),

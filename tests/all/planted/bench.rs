@@ -26,6 +26,8 @@ use crate::sync::STREAMS;
 pub(super) struct Told {
     pub(super) status: u16,
     pub(super) body: Value,
+    /// What its `Date` says beyond the truth, milliseconds.
+    pub(super) date_ahead: i64,
 }
 
 /// Does something to an answer; the request is told by its path and query.
@@ -34,6 +36,7 @@ type Bend = Box<dyn FnMut(&str, &mut Told) + Send>;
 /// The network: honest, but for what is done to its answers.
 struct Wire {
     direct: Direct,
+    clock: Still,
     bend: Mutex<Bend>,
 }
 
@@ -57,12 +60,17 @@ impl Transport for Wire {
             while let Some(piece) = response.body.next().await {
                 bytes.extend_from_slice(&piece?);
             }
-            let mut told = Told { status: response.status, body: serde_json::from_slice(&bytes).unwrap() };
+            let body = serde_json::from_slice(&bytes).unwrap();
+            let mut told = Told { status: response.status, body, date_ahead: 0 };
             (self.bend.lock().unwrap())(&target, &mut told);
             response.status = told.status;
             let bytes = told.body.to_string();
-            response.headers.0.retain(|(name, _)| name != "content-length");
-            response.headers.0.push(("content-length".to_owned(), bytes.len().to_string()));
+            let date = jiff::Timestamp::from_millisecond(self.clock.wall_ms() + told.date_ahead).unwrap();
+            let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            for (name, value) in [("content-length", bytes.len().to_string()), ("date", date)] {
+                response.headers.0.retain(|(known, _)| known != name);
+                response.headers.0.push((name.to_owned(), value));
+            }
             response.body = Box::new(Whole(Some(bytes.into())));
             Ok(response)
         })
@@ -73,7 +81,7 @@ impl Transport for Wire {
 pub(super) struct Bench {
     parts: Parts,
     wire: Arc<Wire>,
-    clock: Still,
+    pub(super) clock: Still,
     /// What providers show beyond the sandbox's world: table, id, moment.
     pub(super) beyond: Vec<(&'static str, String, i64)>,
     _folder: tempfile::TempDir,
@@ -93,7 +101,7 @@ impl Bench {
             seed: None,
         };
         let direct = Direct::new(options, receiver).unwrap();
-        let wire = Arc::new(Wire { direct, bend: Mutex::new(Box::new(|_, _| ())) });
+        let wire = Arc::new(Wire { direct, clock: clock.clone(), bend: Mutex::new(Box::new(|_, _| ())) });
         let house = Overrides { config: None, data_dir: Some(folder.path().join("house")) };
         let paths = Paths::here(&house).unwrap();
         let start = jiff::Timestamp::from_second(START_S).unwrap().strftime("%Y-%m-%d");
@@ -159,7 +167,7 @@ impl Bench {
         self.pass().await;
         let mut wrong = Vec::new();
         for ((table, before), (_, now)) in before.iter().zip(self.truth()) {
-            let (held, gaps) = (self.held(table), self.gaps(table));
+            let (held, gaps) = (self.held(table), self.windows(table, "state = 'gap'"));
             let now: HashMap<String, String> = now.into_iter().map(|one| (one.id, one.status)).collect();
             let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
             let mut count = |what| *counts.entry(what).or_default() += 1;
@@ -174,6 +182,8 @@ impl Bench {
                     Some(_) => {}
                 }
             }
+            let ahead = self.windows(table, &format!("to_at > {}", self.clock.wall_ms())).len();
+            (0..ahead).for_each(|_| count("windows of the future"));
             for (_, id, at_ms) in self.beyond.iter().filter(|(of, ..)| of == table) {
                 if !held.contains_key(id) && !gaps.iter().any(|(from, to)| (*from..*to).contains(at_ms)) {
                     count("missing");
@@ -192,8 +202,9 @@ impl Bench {
         rows.map(|row| (text(&row[0]), (text(&row[1]), row[2].int() == Some(1)))).collect()
     }
 
-    fn gaps(&self, table: &str) -> Vec<(i64, i64)> {
-        let sql = format!("SELECT from_at, to_at FROM coverage WHERE stream = '{table}' AND state = 'gap'");
+    /// From where to where windows reach of which this holds.
+    fn windows(&self, table: &str, which: &str) -> Vec<(i64, i64)> {
+        let sql = format!("SELECT from_at, to_at FROM coverage WHERE stream = '{table}' AND {which}");
         let rows = Reader::open(&self.parts.store_path).unwrap().table(&sql).unwrap().rows.into_iter();
         rows.map(|row| (row[0].int().unwrap(), row[1].int().unwrap())).collect()
     }

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 
+use counterfoil::clock::Clock as _;
 use counterfoil::testpoint::{limit_pages, plant};
 use serde_json::{Value, json};
 
@@ -41,6 +42,69 @@ pub(super) fn a_change_after_the_first_walk(bug: Option<&'static str>) -> Wrong 
         bench.pass().await;
         bench.advance(DAY);
         bench.pass().await;
+        bench.settled().await
+    })
+}
+
+/// Nobody listens for longer than the feed reaches back.
+pub(super) fn a_month_without_the_feed(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(600, 100).await;
+        bench.pass().await;
+        bench.advance(40 * DAY);
+        bench.pass().await;
+        bench.settled().await
+    })
+}
+
+/// What happens shows itself in the feed eight minutes later.
+pub(super) fn a_feed_that_is_late(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(1_500, 100).await;
+        bench.pass().await;
+        let clock = bench.clock.clone();
+        bench.bend(move |asked, told| {
+            if asked.starts_with("/v1/events?") {
+                let shown = clock.wall_ms() / 1000 - 480;
+                told.body["data"].as_array_mut().unwrap().retain(|event| event["created"].as_i64() < Some(shown));
+            }
+        });
+        for _ in 0..96 {
+            bench.advance(DAY / 96);
+            bench.pass().await;
+        }
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// Every second answer says that it is two hours later.
+pub(super) fn dates_that_leap(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(100, 100).await;
+        let mut leaps = false;
+        bench.bend(move |_, told| {
+            leaps = !leaps;
+            told.date_ahead = if leaps { 2 * HOUR as i64 } else { 0 };
+        });
+        bench.pass().await;
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// The cursor of a second page is refused, time and again.
+pub(super) fn a_refused_cursor(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        limit_pages(10);
+        let bench = Bench::new(600, 100).await;
+        bench.bend(|asked, told| {
+            if asked.starts_with("/v1/charges?") && asked.contains("starting_after") {
+                (told.status, told.body) = (400, json!({ "error": { "type": "invalid_request_error" } }));
+            }
+        });
+        bench.pass().await;
+        bench.straighten();
         bench.settled().await
     })
 }

@@ -61,12 +61,18 @@ fn hunts(rounds: u64) -> Vec<Hunt> {
     let only = std::env::var("PLANTED").ok();
     let mut hunts = Vec::new();
     for (bug, by) in FOUND.iter().filter(|(bug, _)| only.as_deref().is_none_or(|only| only == *bug)) {
-        let By::Seed(seed, days) = by else { continue };
         let hunt = |first, patience, days| Hunt { bug, first, patience, days };
-        if rounds == 0 {
-            hunts.push(hunt(*seed, KNOWN_PATIENCE, *days));
-        }
-        let days = number("DAYS").map_or(*days, |days| days as i64);
+        let usual = match by {
+            By::Seed(seed, days) if rounds == 0 => {
+                hunts.push(hunt(*seed, KNOWN_PATIENCE, *days));
+                continue;
+            }
+            By::Seed(_, days) => *days,
+            // Seeds may find it too, for whoever asks.
+            By::Scenario(..) if only.is_some() => 1,
+            By::Scenario(..) => continue,
+        };
+        let days = number("DAYS").map_or(usual, |days| days as i64);
         hunts.extend((0..rounds).map(|round| hunt(1 + round * ROUND, PATIENCE, days)));
     }
     hunts
