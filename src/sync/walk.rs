@@ -77,7 +77,8 @@ async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) ->
         let read = match read(of, line, &at, open.purpose).await {
             Ok((page, seq)) => {
                 let turn = (of.provider.page)(line.stream, &page, &at).map_err(contradiction)?;
-                Some((page, seq, turn)).filter(|(page, ..)| page.records > 0 || cursor.is_none())
+                let believed = cursor.is_none() || planted("cursor_refused_is_end");
+                Some((page, seq, turn)).filter(|(page, ..)| page.records > 0 || believed)
             }
             Err(stop) if stop.refused() && cursor.is_some() && !restarted => None,
             Err(stop) => return Err(stop.problem()),

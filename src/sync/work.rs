@@ -54,7 +54,9 @@ impl Work {
 
     /// True when some stream that did not fail has something left to do for this purpose.
     pub(super) fn left(&self, purpose: Purpose) -> bool {
-        self.lanes().iter().any(|lane| lane.problem.is_none() && lane.serves(purpose) && lane.plan.wants(purpose))
+        let left = |lane: &Lane| lane.problem.is_none() && lane.serves(purpose) && lane.plan.wants(purpose);
+        let lanes = self.lanes();
+        !one_stops_all(&lanes) && lanes.iter().any(left)
     }
 
     /// Walks all windows of one purpose, several at once.
@@ -115,7 +117,7 @@ impl Work {
     /// The next window, of the least busy stream first, and of these of the one that is furthest behind.
     fn take(&self, purpose: Purpose) -> Option<(usize, Arc<Line>, Next, f64)> {
         let mut lanes = self.lanes();
-        if planted("one_stops_all") && lanes.iter().any(|lane| lane.problem.is_some()) {
+        if one_stops_all(&lanes) {
             return None;
         }
         let free = |lane: &usize| lanes[*lane].problem.is_none() && lanes[*lane].serves(purpose);
@@ -169,6 +171,11 @@ impl Lane {
     fn serves(&self, purpose: Purpose) -> bool {
         self.line.is_feed() == (purpose == Purpose::Feed) && !(self.rests && purpose == Purpose::Poll)
     }
+}
+
+/// The planted bug: true once any stream has failed.
+fn one_stops_all(lanes: &[Lane]) -> bool {
+    planted("one_stops_all") && lanes.iter().any(|lane| lane.problem.is_some())
 }
 
 async fn walk_next(of: &Connection, line: &Line, next: &Next, purpose: Purpose, expected: f64) -> Result<Walked> {

@@ -6,7 +6,7 @@
 pub(crate) mod authority;
 mod clock;
 mod endpoints;
-mod house;
+pub(crate) mod house;
 mod judge;
 mod kinds;
 mod matrix;

@@ -8,6 +8,9 @@ mod release;
 pub(crate) mod support;
 mod twin;
 
+#[cfg(debug_assertions)]
+pub(crate) use courier::planted as couriers;
+
 /// The rooms that see keys, providers or the network stay out of the only road out.
 #[test]
 fn the_road_out_sees_no_keys_no_network_and_no_provider() {

@@ -13,6 +13,8 @@ mod http;
 mod judges;
 #[cfg(debug_assertions)]
 mod kill;
+#[cfg(debug_assertions)]
+mod planted;
 mod policy;
 mod sandbox;
 mod service;

@@ -260,3 +260,35 @@ fn an_enrolment_that_the_receiver_did_not_sign_is_no_consent() {
     rig.sender.then(Ok(Reply { status: 201, body: good.into_bytes(), ..Reply::default() }));
     assert_eq!(rig.accept().unwrap().install, "a-1");
 }
+
+/// What a courier with a planted bug does wrong; nothing without it. The bug is planted on this thread.
+#[cfg(debug_assertions)]
+pub(crate) mod planted {
+    use super::*;
+    use counterfoil::testpoint::plant;
+
+    /// Somebody answers with success, and without a receipt.
+    pub(crate) fn a_success_without_a_receipt(bug: Option<&'static str>) -> Vec<String> {
+        let mut rig = three();
+        rig.sender.then_status(200);
+        plant(bug);
+        let done = pass(&mut rig, Mode::On);
+        plant(None);
+        done.acknowledged.iter().map(|seq| format!("batch {seq} counts as received")).take(1).collect()
+    }
+
+    /// A first try whose outcome is unknown, and a second.
+    pub(crate) fn a_second_try(bug: Option<&'static str>) -> Vec<String> {
+        let mut rig = three();
+        rig.sender.then(Err(SendFailure::Cut));
+        rig.sender.then(Err(SendFailure::Cut));
+        plant(bug);
+        let mut courier = rig.courier();
+        for _ in 0..2 {
+            run(courier.pass(&mut rig.outbox, &upstream(Mode::On))).unwrap();
+        }
+        plant(None);
+        let sent = rig.sender.batches();
+        sent.iter().filter(|request| request.url() != sent[0].url()).map(|_| "another number".to_owned()).collect()
+    }
+}

@@ -111,7 +111,7 @@ fn cpu_seconds() -> f64 {
 }
 
 /// In memory where the machine has such a folder: what is simulated is not the disk.
-pub(super) fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }

@@ -1,54 +1,81 @@
-//! The simulation judged by bugs: each deliberately wrong variant of the product must be found, and soon. With `BUGS` set
-//! to a number of rounds it measures how many seeds that takes and prints the table of `docs/simulation.md`.
+//! The simulation judged by bugs: every planted bug of which `crate::planted::FOUND` says that a seed finds it is hunted at
+//! that seed. The dice fall otherwise when the product asks otherwise: then the seeds that follow are tried too, and a bug
+//! that none of them finds is missed.
+//!
+//! ```sh
+//! cargo test --test all simulation::planted                          # each at its seed
+//! BUGS=0 cargo test --profile simulation --test all simulation::planted -- --nocapture   # the same seeds without a bug, too
+//! BUGS=5 cargo test --profile simulation --test all simulation::planted -- --nocapture   # the table of docs/simulation.md
+//! ```
+//!
+//! With a number of rounds each bug is hunted so often, from another first seed each time, through storms as long as the list
+//! says; `DAYS` sets another length, `PLANTED` names a single bug. `BUGS=1 DAYS=1` finds new seeds for the list.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::BTreeSet;
 
-use counterfoil::testpoint::PLANTED;
+use crate::planted::{By, FOUND, side_by_side};
 
 use super::life::live;
 use super::number;
 use super::options::Options;
 
-/// Bugs that a simulation does not show, and the test that does: it is run with the bug, and must fail.
-const ELSEWHERE: &[(&str, &str)] = &[
-    // No two reads of an object are under way at a time, so no answer overtakes another.
-    ("older_read_wins", "store::merge::whole_records_in_any_order"),
-    // What the others would have read is read later: only how long it waited differs.
-    ("one_stops_all", "sync::a_refused_stream_is_a_named_problem_and_stops_no_other"),
-];
-
-/// Bugs that need a death between two commits with nothing in between, and the test that plants them and kills there.
-const KILLED: &[(&str, &str)] = &[("ack_before_commit", "kill::a_checkpoint_before_its_rows_is_caught")];
-
 /// A bug that no seed of this many finds is missed.
-const PATIENCE: u64 = 60;
+const PATIENCE: u64 = 40;
+/// The same where the first of them is known to find it.
+const KNOWN_PATIENCE: u64 = 8;
+/// From one round's first seed to the next one's.
+const ROUND: u64 = 1_000;
 
-/// Found by the first seeds.
-const SOON: &[&str] = &["refusal_is_empty", "first_page_is_all", "marks_after_page"];
-
-/// What found a bug, and after how many seeds.
-struct Found {
-    seeds: u64,
-    wrong: String,
+/// A bug, and the seeds by which to look for it.
+struct Hunt {
+    bug: &'static str,
+    first: u64,
+    patience: u64,
+    /// Days of storm.
+    days: i64,
 }
 
-/// True when the test that finds a bug by other means fails with it.
-fn fails(bug: &str, test: &str) -> bool {
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact"])
-        .env("COUNTERFOIL_PLANTED", bug)
-        .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
-        .output();
-    let child = child.unwrap();
-    !child.status.success() && String::from_utf8_lossy(&child.stdout).contains("0 passed; 1 failed")
+/// How a hunt ended: the seed that it ended with, seconds of processor time, and what was told if the bug was found.
+struct Ended {
+    last: u64,
+    cpu: f64,
+    told: Option<String>,
 }
 
-fn hunt(bug: &'static str, first: u64) -> Option<Found> {
-    (0..PATIENCE).find_map(|tried| {
-        let lived = live(&Options::draw(first + tried, number("DAYS").map(|days| days as i64), Some(bug)));
-        lived.wrong.map(|wrong| Found { seeds: tried + 1, wrong })
-    })
+impl Hunt {
+    fn run(&self) -> Ended {
+        let mut ended = Ended { last: self.first, cpu: 0.0, told: None };
+        for seed in self.first..self.first + self.patience {
+            let lived = live(&Options::draw(seed, Some(self.days), Some(self.bug)));
+            ended = Ended { last: seed, cpu: ended.cpu + lived.cpu, told: lived.wrong };
+            if ended.told.is_some() {
+                break;
+            }
+        }
+        ended
+    }
+}
+
+/// The hunts that are asked for: `rounds` of each bug, or one from where the list says.
+fn hunts(rounds: u64) -> Vec<Hunt> {
+    let only = std::env::var("PLANTED").ok();
+    let mut hunts = Vec::new();
+    for (bug, by) in FOUND.iter().filter(|(bug, _)| only.as_deref().is_none_or(|only| only == *bug)) {
+        let hunt = |first, patience, days| Hunt { bug, first, patience, days };
+        let usual = match by {
+            By::Seed(seed, days) if rounds == 0 => {
+                hunts.push(hunt(*seed, KNOWN_PATIENCE, *days));
+                continue;
+            }
+            By::Seed(_, days) => *days,
+            // Seeds may find it too, for whoever asks.
+            By::Scenario(..) if only.is_some() => 1,
+            By::Scenario(..) => continue,
+        };
+        let days = number("DAYS").map_or(usual, |days| days as i64);
+        hunts.extend((0..rounds).map(|round| hunt(1 + round * ROUND, PATIENCE, days)));
+    }
+    hunts
 }
 
 /// Of every finding the words without its particulars.
@@ -59,56 +86,46 @@ fn kind(wrong: &str) -> String {
 
 #[test]
 fn every_planted_bug_is_found() {
-    let rounds = number("BUGS").unwrap_or(1);
-    let only = std::env::var("PLANTED").ok();
-    let killed = |bug: &str| KILLED.iter().any(|(known, _)| *known == bug);
-    // Without a number of rounds only some, that are found soon: `cargo test` is to end soon.
-    let wanted = |bug: &str| (number("BUGS").is_some() && !killed(bug)) || SOON.contains(&bug);
-    let bugs: Vec<&'static str> = PLANTED
-        .iter()
-        .copied()
-        .filter(|bug| wanted(bug))
-        .filter(|bug| only.as_deref().is_none_or(|only| only == *bug))
-        .collect();
-    let (next, table) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                while let Some(bug) = bugs.get(next.fetch_add(1, Relaxed)) {
-                    if let Some((_, test)) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere == bug) {
-                        let wrong = format!("test {test}");
-                        let found = fails(bug, test).then_some(Found { seeds: 0, wrong });
-                        table.lock().unwrap().push((*bug, vec![found]));
-                        continue;
-                    }
-                    let found: Vec<Option<Found>> = (0..rounds).map(|round| hunt(bug, 1 + round * PATIENCE)).collect();
-                    table.lock().unwrap().push((*bug, found));
-                }
-            });
-        }
+    let rounds = number("BUGS");
+    let hunts = hunts(rounds.unwrap_or(0));
+    let ended = side_by_side(&hunts, |hunt| {
+        let ended = hunt.run();
+        let told = ended.told.as_deref().map_or("missed".to_owned(), kind);
+        let (Hunt { bug, first, days, .. }, Ended { last, cpu, .. }) = (hunt, &ended);
+        println!("bug {bug}: seeds {first} to {last}, {days} days of storm, {cpu:.1} s: {told}");
+        ended
     });
-    let mut table = table.into_inner().unwrap();
-    table.sort_by_key(|(bug, _)| PLANTED.iter().position(|known| known == bug));
-    let mut missed = Vec::new();
-    println!("| planted bug | median seeds to find it | most | told as |\n|---|---|---|---|");
-    for (bug, found) in &table {
-        let mut seeds: Vec<u64> = found.iter().flatten().map(|found| found.seeds).collect();
-        seeds.sort_unstable();
-        if seeds.len() < found.len() {
-            missed.push(*bug);
-        }
-        let told = found.iter().flatten().next().map_or_else(String::new, |found| kind(&found.wrong));
-        if let Some((_, test)) = ELSEWHERE.iter().chain(KILLED).find(|(elsewhere, _)| elsewhere == bug) {
-            println!("| `{bug}` | | | the test `{test}` |");
-            continue;
-        }
-        let (median, most) = (seeds.get(seeds.len() / 2), seeds.last());
-        println!("| `{bug}` | {} | {} | {told} |", shown(median), shown(most));
+    if rounds == Some(0) {
+        nothing_without(hunts.iter().zip(&ended).map(|(hunt, ended)| (ended.last, hunt.days)).collect());
     }
-    assert_eq!(missed, Vec::<&str>::new(), "planted and not found");
+    if rounds.is_some_and(|rounds| rounds > 0) {
+        table(&hunts, &ended);
+    }
+    let missed = hunts.iter().zip(&ended).filter(|(_, ended)| ended.told.is_none());
+    assert_eq!(missed.map(|(hunt, _)| hunt.bug).collect::<Vec<_>>(), Vec::<&str>::new(), "planted and not found");
 }
 
-fn shown(number: Option<&u64>) -> String {
-    number.map_or_else(|| "missed".to_owned(), u64::to_string)
+/// The same lives without a bug: what was told of them is told of the bug.
+fn nothing_without(lives: BTreeSet<(u64, i64)>) {
+    let lives: Vec<_> = lives.into_iter().collect();
+    let wrong = side_by_side(&lives, |(seed, days)| {
+        live(&Options::draw(*seed, Some(*days), None)).wrong.map(|wrong| format!("seed {seed}, {days} days: {wrong}"))
+    });
+    assert_eq!(wrong.into_iter().flatten().collect::<Vec<_>>(), Vec::<String>::new(), "without any bug");
+}
+
+fn table(hunts: &[Hunt], ended: &[Ended]) {
+    println!("| planted bug | days of storm | median of seeds to find it | most | told as |\n|---|---|---|---|---|");
+    let all: Vec<_> = hunts.iter().zip(ended).collect();
+    for rounds in all.chunk_by(|(one, _), (next, _)| one.bug == next.bug) {
+        let count = |(hunt, ended): &(&Hunt, &Ended)| ended.told.as_ref().map(|_| ended.last - hunt.first + 1);
+        // One that was missed needs more seeds than any.
+        let mut seeds: Vec<u64> = rounds.iter().map(|round| count(round).unwrap_or(u64::MAX)).collect();
+        seeds.sort_unstable();
+        let shown = |seeds: u64| if seeds == u64::MAX { format!("over {PATIENCE}") } else { seeds.to_string() };
+        let told = rounds.iter().find_map(|(_, ended)| ended.told.as_deref()).map_or_else(String::new, kind);
+        let (median, most) = (shown(seeds[seeds.len() / 2]), shown(seeds[seeds.len() - 1]));
+        let Hunt { bug, days, .. } = rounds[0].0;
+        println!("| `{bug}` | {days} | {median} | {most} | {told} |");
+    }
 }

@@ -171,3 +171,21 @@ fn null_overwrites_absent_keeps_and_what_was_gone_returns() {
     assert_eq!(read(29, both.clone()).1.split('|').next_back(), Some("5"), "nor does it bring anything back");
     assert_eq!(read(40, both), (1, "expired|normal|1700000000010|1700000000040|40|-".into()));
 }
+
+/// Two reads of a charge, whose answers come in the other order; what is wrong afterwards. The bug is planted on this thread.
+#[cfg(debug_assertions)]
+pub(crate) fn an_answer_that_was_overtaken(planted: Option<&'static str>) -> Vec<String> {
+    let (_folder, path) = folder();
+    let mut store = open(&path);
+    let lane = Lane::new(account(&mut store, "main").account, "stripe_charges", Profile::Standard);
+    counterfoil::testpoint::plant(planted);
+    for (seq, status) in [(20, "succeeded"), (10, "pending")] {
+        let page = [charge("ch_1", json!({ "status": status }))];
+        store.commit_page(&lane.commit(&page, seq, Step::Nothing)).unwrap();
+    }
+    counterfoil::testpoint::plant(None);
+    match look(&path, "SELECT status, read_seq FROM stripe_charges").remove(0).as_str() {
+        "succeeded|20" => Vec::new(),
+        held => vec![format!("the later read is gone: {held}")],
+    }
+}

@@ -1,0 +1,116 @@
+//! Every planted bug (`testpoint::PLANTED`), and how it is found: by a scenario that is lived through with it and without
+//! it, or by a seed of the simulation (`simulation::planted` hunts those). A bug that is not in the list, or that is not
+//! found as the list says, fails the tests.
+
+mod bench;
+mod scenarios;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use counterfoil::testpoint::PLANTED;
+
+use crate::{egress, kill, store};
+
+/// What is wrong after a scenario.
+pub(crate) type Wrong = Vec<String>;
+
+/// A course of events with this bug planted, or with none.
+pub(crate) type Scenario = fn(Option<&'static str>) -> Wrong;
+
+/// How a bug is found.
+pub(crate) enum By {
+    /// The scenario ends with nothing wrong, and with something that holds these words when the bug is planted.
+    Scenario(Scenario, &'static str),
+    /// This seed of the simulation complains, with a storm of so many days.
+    Seed(u64, i64),
+}
+
+/// In the order of `PLANTED`.
+#[rustfmt::skip] // a line each
+pub(crate) const FOUND: &[(&str, By)] = &[
+    ("ack_before_commit", By::Scenario(kill::a_death_between_checkpoint_and_rows, "rows missing")),
+    ("no_overlap", By::Seed(3, 1)),
+    ("no_lag", By::Seed(1, 1)),
+    ("feed_without_overlap", By::Scenario(scenarios::a_feed_that_is_late, " behind")),
+    ("feed_without_lag", By::Seed(1, 1)),
+    ("feed_after_listing", By::Scenario(scenarios::a_change_after_the_first_walk, "stripe_charges: 1 behind")),
+    ("gap_ignored", By::Scenario(scenarios::a_month_without_the_feed, " behind")),
+    ("marks_after_page", By::Seed(3, 1)),
+    ("marks_settled_unread", By::Seed(3, 1)),
+    ("unsettled_never", By::Seed(1, 1)),
+    ("days_listed_once", By::Seed(4, 1)),
+    ("first_page_is_all", By::Seed(1, 1)),
+    ("window_end_dropped", By::Seed(4, 1)),
+    ("refusal_is_empty", By::Seed(6, 1)),
+    ("malformed_is_empty", By::Seed(1, 1)),
+    ("hollow_is_end", By::Scenario(scenarios::a_hollow_page, "stripe_charges: 34 missing")),
+    ("total_unchecked", By::Scenario(scenarios::a_record_less_than_the_total, "checkoutcom_disputes: 1 missing")),
+    ("full_page_is_whole", By::Seed(1, 1)),
+    ("full_second_is_whole", By::Scenario(scenarios::a_second_that_holds_too_much, "checkoutcom_payments: 3 missing")),
+    ("cursor_refused_is_end", By::Scenario(scenarios::a_refused_cursor, "stripe_charges: ")),
+    ("empty_page_counts", By::Scenario(scenarios::an_empty_page_of_a_busy_day, "transactions: 65 missing")),
+    ("any_404_is_gone", By::Scenario(scenarios::a_not_found_of_another_kind, "stripe_charges: 1 marked as gone but shown")),
+    ("older_read_wins", By::Scenario(store::an_answer_that_was_overtaken, "the later read is gone")),
+    ("read_numbers_reused", By::Seed(2, 1)),
+    ("problem_never_clears", By::Seed(1, 1)),
+    ("one_stops_all", By::Scenario(scenarios::a_refused_stream, "stripe_payouts: 57 missing")),
+    ("local_clock", By::Seed(3, 1)),
+    ("leap_believed", By::Scenario(scenarios::dates_that_leap, " windows of the future")),
+    ("no_backoff", By::Seed(2, 1)),
+    ("token_in_clear", By::Seed(1, 1)),
+    ("mark_before_send", By::Scenario(kill::a_death_before_a_batch_is_sent, "batch 2: not at the receiver")),
+    ("fresh_number_per_try", By::Scenario(egress::couriers::a_second_try, "another number")),
+    ("receipt_unchecked", By::Scenario(egress::couriers::a_success_without_a_receipt, "batch 1 counts as received")),
+    ("released_without_lag", By::Seed(1, 1)),
+    ("released_by_wall_clock", By::Seed(4, 1)),
+    ("counted_again", By::Seed(4, 1)),
+    ("day_released_twice", By::Seed(4, 1)),
+    ("small_cells", By::Seed(4, 1)),
+];
+
+#[test]
+fn every_planted_bug_is_in_the_list() {
+    let listed: Vec<&str> = FOUND.iter().map(|(bug, _)| *bug).collect();
+    assert_eq!(listed, PLANTED);
+}
+
+/// What speaks against a scenario; nothing if it finds its bug, and nothing without it.
+fn against(bug: &'static str, scenario: Scenario, words: &str) -> Option<String> {
+    let (without, with) = (scenario(None), scenario(Some(bug)));
+    match () {
+        () if !without.is_empty() => Some(format!("{bug}: without it something is wrong: {without:?}")),
+        () if !with.iter().any(|one| one.contains(words)) => Some(format!("{bug}: not found: {with:?}")),
+        () => None,
+    }
+}
+
+/// Does this with each, on all cores.
+pub(crate) fn side_by_side<T: Sync, R: Send>(all: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Relaxed);
+                    let Some(one) = all.get(at) else { return };
+                    let result = each(one);
+                    done.lock().unwrap().push((at, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap();
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[test]
+fn scenarios_find_their_bugs() {
+    let failed = side_by_side(FOUND, |(bug, by)| match by {
+        By::Scenario(scenario, words) => against(bug, *scenario, words),
+        By::Seed(..) => None,
+    });
+    assert_eq!(failed.into_iter().flatten().collect::<Vec<_>>(), Vec::<String>::new());
+}

@@ -1,0 +1,214 @@
+//! What has to happen for a planted bug to do harm, on the bench: a scenario each. It gives back what is wrong afterwards,
+//! which is nothing unless the bug is planted.
+
+use std::future::Future;
+
+use counterfoil::clock::Clock as _;
+use counterfoil::testpoint::{limit_pages, plant};
+use serde_json::{Value, json};
+
+use super::Wrong;
+use super::bench::{Bench, Told};
+
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
+
+/// Lives through a scenario, with this bug in all of it.
+fn on_this_thread(bug: Option<&'static str>, scenario: impl Future<Output = Wrong>) -> Wrong {
+    plant(bug);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let wrong = runtime.block_on(scenario);
+    plant(None);
+    limit_pages(u32::MAX);
+    wrong
+}
+
+/// Does this once, to the first list at this path that has at least so many records.
+fn once(path: &'static str, least: usize, change: fn(&mut Value)) -> impl FnMut(&str, &mut Told) + Send {
+    let mut done = false;
+    move |asked, told| {
+        let large = told.body["data"].as_array().is_some_and(|data| data.len() >= least);
+        if !done && large && asked.starts_with(path) {
+            done = true;
+            change(&mut told.body);
+        }
+    }
+}
+
+/// What changes after the first walk and before the second is in the feed only.
+pub(super) fn a_change_after_the_first_walk(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(1_500, 100).await;
+        bench.pass().await;
+        bench.advance(DAY);
+        bench.pass().await;
+        bench.settled().await
+    })
+}
+
+/// Nobody listens for longer than the feed reaches back.
+pub(super) fn a_month_without_the_feed(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(600, 100).await;
+        bench.pass().await;
+        bench.advance(40 * DAY);
+        bench.pass().await;
+        bench.settled().await
+    })
+}
+
+/// What happens shows itself in the feed eight minutes later.
+pub(super) fn a_feed_that_is_late(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(1_500, 100).await;
+        bench.pass().await;
+        let clock = bench.clock.clone();
+        bench.bend(move |asked, told| {
+            if asked.starts_with("/v1/events?") {
+                let shown = clock.wall_ms() / 1000 - 480;
+                told.body["data"].as_array_mut().unwrap().retain(|event| event["created"].as_i64() < Some(shown));
+            }
+        });
+        for _ in 0..96 {
+            bench.advance(DAY / 96);
+            bench.pass().await;
+        }
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// Every second answer says that it is two hours later.
+pub(super) fn dates_that_leap(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(100, 100).await;
+        let mut leaps = false;
+        bench.bend(move |_, told| {
+            leaps = !leaps;
+            told.date_ahead = if leaps { 2 * HOUR as i64 } else { 0 };
+        });
+        bench.pass().await;
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// The cursor of a second page is refused, time and again.
+pub(super) fn a_refused_cursor(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        limit_pages(10);
+        let bench = Bench::new(600, 100).await;
+        bench.bend(|asked, told| {
+            if asked.starts_with("/v1/charges?") && asked.contains("starting_after") {
+                (told.status, told.body) = (400, json!({ "error": { "type": "invalid_request_error" } }));
+            }
+        });
+        bench.pass().await;
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// The first page of a window is without records, and says that more follows.
+pub(super) fn a_hollow_page(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(600, 100).await;
+        bench.bend(once("/v1/charges?", 5, |body| (body["data"], body["has_more"]) = (json!([]), json!(true))));
+        bench.pass().await;
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// A page lacks one of the records that its total counts.
+pub(super) fn a_record_less_than_the_total(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(100, 2_000).await;
+        bench.bend(once("/disputes?", 1, |body| drop(body["data"].as_array_mut().unwrap().pop())));
+        bench.pass().await;
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// A page of a day with many records shows none of them, and is well-formed.
+pub(super) fn an_empty_page_of_a_busy_day(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(1_500, 100).await;
+        bench.pass().await;
+        bench.advance(DAY);
+        let nothing = |body: &mut Value| (body["data"], body["has_more"]) = (json!([]), json!(false));
+        bench.bend(once("/v1/balance_transactions?", 10, nothing));
+        bench.pass().await;
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// More payments of one second than a response holds: the provider shows the first of them, and does not say that there are
+/// more.
+pub(super) fn a_second_that_holds_too_much(bug: Option<&'static str>) -> Wrong {
+    const LIMIT: usize = 10;
+    let name = |n: usize| format!("pay_crowded{n:015}");
+    on_this_thread(bug, async {
+        limit_pages(LIMIT as u32);
+        let mut bench = Bench::new(100, 400).await;
+        let one =
+            bench.truth().into_iter().find(|(table, _)| *table == "checkoutcom_payments").unwrap().1.swap_remove(9);
+        bench.beyond = (0..LIMIT + 2).map(|n| ("checkoutcom_payments", name(n), one.at_ms)).collect();
+        let like = one.id;
+        bench.bend(move |asked, told| {
+            let Some(data) = told.body["data"].as_array_mut() else { return };
+            let Some(at) = data.iter().position(|payment| payment["id"] == like.as_str()) else { return };
+            if asked == "/payments/search" {
+                let crowd = (0..LIMIT + 2).map(|n| Value::from(name(n)));
+                let crowd: Vec<Value> = crowd
+                    .map(|id| {
+                        let mut payment = data[at].clone();
+                        payment["id"] = id;
+                        payment
+                    })
+                    .collect();
+                data.splice(at..at, crowd);
+                data.truncate(LIMIT);
+            }
+        });
+        bench.pass().await;
+        bench.settled().await
+    })
+}
+
+/// Single reads are answered by 404, and not because the object does not exist.
+pub(super) fn a_not_found_of_another_kind(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(1_500, 100).await;
+        bench.pass().await;
+        // With small pages single reads are cheaper than lists.
+        limit_pages(5);
+        bench.advance(6 * HOUR);
+        bench.bend(|asked, told| {
+            if asked.starts_with("/v1/charges/") {
+                (told.status, told.body) = (404, json!({ "error": { "type": "invalid_request_error" } }));
+            }
+        });
+        bench.pass().await;
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// One list is refused, time and again: the others must be whole.
+pub(super) fn a_refused_stream(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(600, 100).await;
+        bench.bend(|asked, told| {
+            if asked.starts_with("/v1/refunds") {
+                (told.status, told.body) = (403, json!({ "error": { "type": "invalid_request_error" } }));
+            }
+        });
+        bench.pass().await;
+        let mut wrong = bench.settled().await;
+        wrong.retain(|wrong| !wrong.starts_with("stripe_refunds: "));
+        wrong
+    })
+}
