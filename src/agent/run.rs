@@ -376,7 +376,7 @@ async fn interval(parts: &Parts, name: &str) -> Duration {
 
 /// Releases and sends whenever rows came or an hour passed.
 pub async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
-    let (mut wait, mut courier) = (Duration::from_secs(3600), None);
+    let (mut wait, mut kept) = (Duration::from_secs(3600), upstream::Kept::default());
     loop {
         tokio::select! {
             biased;
@@ -384,7 +384,7 @@ pub async fn deliver(parts: Arc<Parts>, new_rows: Arc<Notify>) {
             () = parts.seams.clock.sleep(wait) => {}
         }
         wait = Duration::from_secs(3600);
-        match upstream::release_and_send(&parts, &mut courier).await {
+        match upstream::release_and_send(&parts, &mut kept).await {
             Ok((released, sent)) => {
                 if let Some(again) = sent.retry_in {
                     wait = again;

@@ -117,9 +117,9 @@ pub fn settled_until(reader: &Reader, starts: &[(String, i64)], since: Option<i6
             if !FACT_STREAMS.contains(&table.as_str()) {
                 continue;
             }
-            let (windows, hash) = (reader.windows(account.account, &table)?, stream.declaration()?.hash);
-            let since = since.or(horizon(&windows, *start, &hash).listed_from).unwrap_or(*start);
-            let Some(until) = proven(&windows, since.max(*start), &hash) else { return Ok(None) };
+            let (windows, declaration) = (reader.windows(account.account, &table)?, stream.declaration()?);
+            let since = since.or(horizon(&windows, *start, &declaration.hash).listed_from).unwrap_or(*start);
+            let Some(until) = proven(&windows, since.max(*start), &declaration.hash) else { return Ok(None) };
             least = Some(least.map_or(until, |least| least.min(until)));
         }
     }
@@ -138,8 +138,14 @@ pub fn starts(config: &Config) -> Vec<(String, i64)> {
     wanted.map(|(name, wanted)| (name.clone(), wanted.start_ms())).collect()
 }
 
-/// The courier of a receiver, kept from one delivery to the next: it remembers how often it failed, and waits longer.
-pub type Kept = Option<(ReceiverUrl, Courier)>;
+/// What is kept from one delivery to the next.
+#[derive(Default)]
+pub struct Kept {
+    /// The courier of a receiver: it remembers how often it failed, and waits longer.
+    courier: Option<(ReceiverUrl, Courier)>,
+    /// The way into the store: opening it anew would read the whole schema every time.
+    reader: Option<Reader>,
+}
 
 /// Releases what is due and sends what waits.
 pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64>, Pass)> {
@@ -147,7 +153,8 @@ pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64
         return Ok((Vec::new(), Pass::default()));
     };
     let mut outbox = outbox(parts)?;
-    let reader = Reader::open(&parts.store_path)?;
+    // Not put back when something fails: the next delivery opens the store anew.
+    let reader = kept.reader.take().map_or_else(|| Reader::open(&parts.store_path), Ok)?;
     let mut released = Vec::new();
     let since = outbox.next_day()?.map(|day| day.start_ms());
     let proven = match planted("released_by_wall_clock") {
@@ -157,8 +164,8 @@ pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64
     if let Some(until) = proven {
         released = outbox.release(reader.connection(), &upstream, until, &*parts.seams.clock)?;
     }
-    drop(reader);
-    let mut courier = match kept.take() {
+    kept.reader = Some(reader);
+    let mut courier = match kept.courier.take() {
         Some((url, courier)) if url == upstream.url => courier,
         _ => {
             let (clock, entropy) = (parts.seams.clock.clone(), parts.seams.entropy.clone());
@@ -166,7 +173,7 @@ pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64
         }
     };
     let pass = courier.pass(&mut outbox, &upstream).await;
-    *kept = Some((upstream.url, courier));
+    kept.courier = Some((upstream.url, courier));
     Ok((released, pass?))
 }
 

@@ -4,6 +4,9 @@
 pub mod checkoutcom;
 pub mod stripe;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::problem::{Entry, Problem, Result};
 use crate::stream::{Declaration, Page, Shape};
 
@@ -205,9 +208,16 @@ pub struct KeyForm {
 }
 
 impl Stream {
-    /// Its declaration, read.
-    pub fn declaration(&self) -> Result<Declaration> {
-        Declaration::parse(self.file, self.sql)
+    /// Its declaration, read once: what a stream is asked for again and again.
+    pub fn declaration(&self) -> Result<Arc<Declaration>> {
+        static READ: Mutex<BTreeMap<&str, Arc<Declaration>>> = Mutex::new(BTreeMap::new());
+        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(declaration) = read.get(self.sql) {
+            return Ok(declaration.clone());
+        }
+        let declaration = Arc::new(Declaration::parse(self.file, self.sql)?);
+        read.insert(self.sql, declaration.clone());
+        Ok(declaration)
     }
 }
 
@@ -245,7 +255,8 @@ pub fn find(name: &str) -> Option<&'static Provider> {
 
 /// The declarations of every stream of every provider.
 pub fn declarations() -> Result<Vec<Declaration>> {
-    ALL.iter().flat_map(|provider| provider.streams).map(Stream::declaration).collect()
+    let streams = ALL.iter().flat_map(|provider| provider.streams);
+    streams.map(|stream| stream.declaration().map(|declaration| Declaration::clone(&declaration))).collect()
 }
 
 /// A key refused by its form: never shown, only named by what is wrong with it.

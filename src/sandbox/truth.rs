@@ -21,6 +21,8 @@ pub enum TruthStream {
     StripeBalanceTransactions,
     /// Stripe payouts, by `created`.
     StripePayouts,
+    /// Stripe events of the last thirty days, by `created`; their type stands for a status, and they have no amount.
+    StripeEvents,
     /// Checkout.com payments, by `requested_on`.
     CheckoutPayments,
     /// Checkout.com disputes, by `last_update`.

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::cached::Cached;
 use super::fault::Doing;
 use super::open::Store;
 use crate::entropy::Entropy;
@@ -38,7 +39,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
 pub(super) fn accounts(connection: &rusqlite::Connection) -> Result<Vec<Account>> {
     let doing = "reading accounts";
     let sql = format!("SELECT {COLUMNS} FROM accounts ORDER BY connection IS NULL, connection, account");
-    let mut statement = connection.prepare(&sql).doing(doing)?;
+    let mut statement = connection.prepare_cached(&sql).doing(doing)?;
     statement.query_map([], read).doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)
 }
 
@@ -46,7 +47,7 @@ impl Store {
     /// The account of a connection.
     pub fn account(&self, connection: &str) -> Result<Option<Account>> {
         let sql = format!("SELECT {COLUMNS} FROM accounts WHERE connection = ?1");
-        self.connection.query_row(&sql, [connection], read).optional().doing("reading accounts")
+        self.connection.row_cached(&sql, [connection], read).optional().doing("reading accounts")
     }
 
     /// All accounts, removed ones last.
@@ -67,7 +68,7 @@ impl Store {
         }
         let sql = "INSERT INTO accounts (uuid, connection, provider, created_at) VALUES (?1, ?2, ?3, ?4)";
         let uuid = entropy.uuid();
-        self.connection.execute(sql, params![uuid, connection, provider, now_ms]).doing("making an account")?;
+        self.connection.execute_cached(sql, params![uuid, connection, provider, now_ms]).doing("making an account")?;
         let account = self.connection.last_insert_rowid();
         let (connection, provider) = (Some(connection.to_owned()), provider.to_owned());
         Ok(Account { account, uuid, connection, provider, livemode: None })
@@ -79,25 +80,31 @@ impl Store {
             return Ok(false);
         }
         let sql = "UPDATE accounts SET connection = ?2 WHERE connection = ?1";
-        self.connection.execute(sql, params![old, new]).doing("renaming a connection").map(|changed| changed == 1)
+        self.connection
+            .execute_cached(sql, params![old, new])
+            .doing("renaming a connection")
+            .map(|changed| changed == 1)
     }
 
     /// Removes a connection's name; its rows stay. False when there is none.
     pub fn remove_connection(&mut self, name: &str, now_ms: i64) -> Result<bool> {
         let sql = "UPDATE accounts SET connection = NULL, removed_at = ?2 WHERE connection = ?1";
-        self.connection.execute(sql, params![name, now_ms]).doing("removing a connection").map(|changed| changed == 1)
+        self.connection
+            .execute_cached(sql, params![name, now_ms])
+            .doing("removing a connection")
+            .map(|changed| changed == 1)
     }
 
     /// Notes the mode that the key was seen to have.
     pub fn set_livemode(&mut self, account: i64, live: bool) -> Result<()> {
         let sql = "UPDATE accounts SET livemode = ?2 WHERE account = ?1";
-        self.connection.execute(sql, params![account, live]).doing("storing the mode").map(|_| ())
+        self.connection.execute_cached(sql, params![account, live]).doing("storing the mode").map(|_| ())
     }
 
     /// True when the store holds a row of this stream with this id.
     pub fn holds(&self, account: i64, stream: &str, id: &str) -> Result<bool> {
         let sql = format!("SELECT 1 FROM {stream} WHERE account = ?1 AND id = ?2");
-        let found = self.connection.query_row(&sql, params![account, id], |_| Ok(())).optional();
+        let found = self.connection.row_cached(&sql, params![account, id], |_| Ok(())).optional();
         found.doing("looking for a row").map(|found| found.is_some())
     }
 
@@ -105,12 +112,12 @@ impl Store {
     pub fn newest_id(&self, account: i64, stream: &str) -> Result<Option<String>> {
         let sql =
             format!("SELECT id FROM {stream} WHERE account = ?1 AND deleted_at IS NULL ORDER BY read_seq DESC LIMIT 1");
-        self.connection.query_row(&sql, [account], |row| row.get(0)).optional().doing("looking for a row")
+        self.connection.row_cached(&sql, [account], |row| row.get(0)).optional().doing("looking for a row")
     }
 
     /// Rows of a stream that the store holds for an account.
     pub fn count_rows(&self, account: i64, stream: &str) -> Result<i64> {
         let sql = format!("SELECT count(*) FROM {stream} WHERE account = ?1");
-        self.connection.query_row(&sql, [account], |row| row.get(0)).doing("counting rows")
+        self.connection.row_cached(&sql, [account], |row| row.get(0)).doing("counting rows")
     }
 }

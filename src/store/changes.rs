@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, params};
 
+use super::cached::Cached;
 use super::checks::BY_CHECK;
 use super::commit::{Bound, Commit, Upsert};
 use super::fault::Doing;
@@ -115,7 +116,7 @@ impl Store {
             ON CONFLICT DO UPDATE SET changed_at = min(changed_at, excluded.changed_at), reason = excluded.reason,
             marked_seq = max(marked_seq, excluded.marked_seq)";
         let row = params![account, table, id, changed_at, marked_seq, reason];
-        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(row)).doing("marking what changed").map(|_| ())
+        self.connection.execute_cached(sql, row).doing("marking what changed").map(|_| ())
     }
 
     /// Lets go of the marks whose object was read after them, and returns those that stand, oldest objects first. `clock` is
@@ -127,7 +128,7 @@ impl Store {
         let sql =
             format!("DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND reason <> ?3 AND {after} < ({read})");
         let row = params![account, table, BY_CHECK];
-        self.connection.prepare_cached(&sql).and_then(|mut s| s.execute(row)).doing(doing)?;
+        self.connection.execute_cached(&sql, row).doing(doing)?;
         let sql = format!(
             "SELECT c.id, t.{clock}, c.changed_at, c.reason FROM changes c
              LEFT JOIN {table} t ON t.account = c.account AND t.id = c.id
@@ -158,7 +159,7 @@ impl Store {
              ON CONFLICT DO NOTHING"
         );
         let row = params![account, now, mark.0, mark.1, since_seq];
-        self.connection.execute(&sql, row).doing("marking what is not final").map(|rows| rows as u64)
+        self.connection.execute_cached(&sql, row).doing("marking what is not final").map(|rows| rows as u64)
     }
 
     /// Lets go of one mark, because a read sent as `read_seq` answered all that can be answered about the object.
@@ -166,7 +167,7 @@ impl Store {
         let sql = "DELETE FROM changes
             WHERE account = ?1 AND stream = ?2 AND id = ?3 AND marked_seq < ?4 AND reason <> ?5";
         let row = params![account, table, id, read_seq, BY_CHECK];
-        self.connection.execute(sql, row).doing("settling what changed").map(|_| ())
+        self.connection.execute_cached(sql, row).doing("settling what changed").map(|_| ())
     }
 
     /// The provider says that an object is gone: its row stays, with the moment, unless a later read showed it.
@@ -175,14 +176,16 @@ impl Store {
             "UPDATE {table} SET deleted_at = ?4, read_at = ?4, read_seq = ?3, source = 'get'
              WHERE account = ?1 AND id = ?2 AND read_seq <= ?3 AND deleted_at IS NULL"
         );
-        self.connection.execute(&sql, params![account, id, read_seq, read_at]).doing("noting that a row is gone")?;
+        self.connection
+            .execute_cached(&sql, params![account, id, read_seq, read_at])
+            .doing("noting that a row is gone")?;
         self.forget_change(account, table, id, read_seq)
     }
 
     /// Lets go of the rows of a feed that are older than it is kept.
     pub fn let_go(&mut self, account: i64, table: &str, clock: &str, before: i64) -> Result<()> {
         let sql = format!("DELETE FROM {table} WHERE account = ?1 AND {clock} < ?2");
-        self.connection.execute(&sql, params![account, before]).doing("letting old events go").map(|_| ())
+        self.connection.execute_cached(&sql, params![account, before]).doing("letting old events go").map(|_| ())
     }
 
     /// Lets go of old marks on objects that we do not hold: the first walk will read them as they are then.
@@ -191,13 +194,13 @@ impl Store {
             "DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND changed_at < ?3
              AND NOT EXISTS (SELECT 1 FROM {table} t WHERE t.account = ?1 AND t.id = changes.id)"
         );
-        self.connection.execute(&sql, params![account, table, before]).doing("letting old marks go").map(|_| ())
+        self.connection.execute_cached(&sql, params![account, table, before]).doing("letting old marks go").map(|_| ())
     }
 
     /// Takes a round back.
     pub fn forget_round(&mut self, account: i64, stream: &str, kind: &str) -> Result<()> {
         let sql = "DELETE FROM rounds WHERE account = ?1 AND stream = ?2 AND kind = ?3";
-        self.connection.execute(sql, params![account, stream, kind]).doing("noting a round").map(|_| ())
+        self.connection.execute_cached(sql, params![account, stream, kind]).doing("noting a round").map(|_| ())
     }
 
     /// When something that is done from time to time was last begun.
@@ -209,7 +212,7 @@ impl Store {
     pub fn set_round(&mut self, account: i64, stream: &str, kind: &str, at: i64) -> Result<()> {
         let sql = "INSERT INTO rounds (account, stream, kind, at) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT DO UPDATE SET at = excluded.at";
-        self.connection.execute(sql, params![account, stream, kind, at]).doing("noting a round").map(|_| ())
+        self.connection.execute_cached(sql, params![account, stream, kind, at]).doing("noting a round").map(|_| ())
     }
 
     /// The tables of an account on whose rows marks stand.
@@ -243,13 +246,16 @@ impl Store {
         let sql = "INSERT INTO reads (account, day_at, purpose, reads) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT DO UPDATE SET reads = reads + excluded.reads";
         let reads = i64::try_from(reads).unwrap_or(i64::MAX);
-        self.connection.execute(sql, params![account, day_at, purpose, reads]).doing("counting reads").map(|_| ())
+        self.connection
+            .execute_cached(sql, params![account, day_at, purpose, reads])
+            .doing("counting reads")
+            .map(|_| ())
     }
 }
 
 pub(super) fn round(connection: &rusqlite::Connection, account: i64, stream: &str, kind: &str) -> Result<Option<i64>> {
     let sql = "SELECT at FROM rounds WHERE account = ?1 AND stream = ?2 AND kind = ?3";
-    let found = connection.query_row(sql, params![account, stream, kind], |row| row.get(0)).optional();
+    let found = connection.row_cached(sql, params![account, stream, kind], |row| row.get(0)).optional();
     found.doing("reading a round")
 }
 
@@ -268,12 +274,12 @@ pub(super) fn spending(
     let reads = reads.doing(doing)?.collect::<rusqlite::Result<_>>().doing(doing)?;
     let Some((table, column)) = payments else { return Ok(Spending { payments: 0, reads }) };
     let sql = format!("SELECT count(*) FROM {table} WHERE account = ?1 AND {column} > ?2");
-    let payments = connection.query_row(&sql, params![account, since], |row| row.get(0)).doing(doing)?;
+    let payments = connection.row_cached(&sql, params![account, since], |row| row.get(0)).doing(doing)?;
     Ok(Spending { payments: count(payments), reads })
 }
 
 /// Since when what we hold of a stream may be old: the earliest change that is marked and not read yet.
 pub(super) fn earliest_change(connection: &rusqlite::Connection, account: i64, stream: &str) -> Result<Option<i64>> {
     let sql = "SELECT min(changed_at) FROM changes WHERE account = ?1 AND stream = ?2";
-    connection.query_row(sql, params![account, stream], |row| row.get(0)).doing("reading what changed")
+    connection.row_cached(sql, params![account, stream], |row| row.get(0)).doing("reading what changed")
 }

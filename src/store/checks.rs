@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::cached::Cached;
 use super::commit::{Bound, Commit, Target, presence};
 use super::fault::Doing;
 use super::open::Store;
@@ -154,7 +155,7 @@ impl Store {
         let sql = format!(
             "SELECT count(*) FROM {table} WHERE account = ?1 AND {clock} >= ?2 AND {clock} < ?3 AND deleted_at IS NULL"
         );
-        self.connection.query_row(&sql, params![account, from, to], |row| row.get(0)).doing("counting rows")
+        self.connection.row_cached(&sql, params![account, from, to], |row| row.get(0)).doing("counting rows")
     }
 
     /// Whether a mark stands on an object: that what we hold of it may be old is known.
@@ -182,10 +183,10 @@ impl Store {
         let row = params![account, stream, kind, at, compared, different];
         let sql = "UPDATE checks SET compared = compared + ?5, different = different + ?6
             WHERE account = ?1 AND stream = ?2 AND kind = ?3 AND checked_at = ?4";
-        if self.connection.execute(sql, row).doing(doing)? == 0 {
+        if self.connection.execute_cached(sql, row).doing(doing)? == 0 {
             let sql = "INSERT INTO checks (account, stream, kind, checked_at, compared, different)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            self.connection.execute(sql, row).doing(doing)?;
+            self.connection.execute_cached(sql, row).doing(doing)?;
         }
         Ok(())
     }
@@ -196,7 +197,7 @@ impl Store {
         let sql = "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
         let row = params![account, table, id, at, read_seq, BY_CHECK];
-        self.connection.execute(sql, row).doing("marking what differs").map(|_| ())
+        self.connection.execute_cached(sql, row).doing("marking what differs").map(|_| ())
     }
 
     /// The rows that a check found different before `heard`, up to where changes were heard since, and that no change has
@@ -218,7 +219,7 @@ impl Store {
         let taken = statement.query_map(row, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
         let taken = taken.doing(doing)?.collect::<rusqlite::Result<Vec<_>>>().doing(doing)?;
         let sql = "DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND reason = ?3 AND changed_at < ?4";
-        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(row)).doing(doing)?;
+        self.connection.execute_cached(sql, row).doing(doing)?;
         Ok(taken)
     }
 
@@ -226,7 +227,7 @@ impl Store {
     pub fn check_before(&self, account: i64, stream: &str, kind: &str, at: i64) -> Result<i64> {
         let sql = "SELECT coalesce(max(checked_at), ?4) FROM checks
             WHERE account = ?1 AND stream = ?2 AND kind = ?3 AND checked_at <= ?4";
-        self.connection.query_row(sql, params![account, stream, kind, at], |row| row.get(0)).doing("reading checks")
+        self.connection.row_cached(sql, params![account, stream, kind, at], |row| row.get(0)).doing("reading checks")
     }
 
     /// Tells that rows differed, and opens the days in which they lie, so that these are listed again.
@@ -242,7 +243,7 @@ impl Store {
         let sql = format!("SELECT {clock} FROM {table} WHERE account = ?1 AND id = ?2");
         let mut days = BTreeSet::new();
         for id in ids {
-            let at = self.connection.query_row(&sql, params![account, id], |row| row.get::<_, i64>(0)).optional();
+            let at = self.connection.row_cached(&sql, params![account, id], |row| row.get::<_, i64>(0)).optional();
             days.extend(at.doing(doing)?.map(|at| at.div_euclid(DAY_MS) * DAY_MS));
         }
         days.into_iter().try_for_each(|day| self.reopen(account, table, (day, day + DAY_MS)))
@@ -256,13 +257,13 @@ impl Store {
             l AS (SELECT max(n) AS last FROM c WHERE different > 0)
             SELECT (SELECT coalesce(sum(compared), 0) FROM c, l WHERE n > last)
                 >= coalesce((SELECT max(compared, 1) FROM c, l WHERE n = last), 0)";
-        let over = self.connection.query_row(sql, params![account, stream, REREAD], |row| row.get::<_, bool>(0));
+        let over = self.connection.row_cached(sql, params![account, stream, REREAD], |row| row.get::<_, bool>(0));
         let over = over.doing(doing)?.then_some(wall);
         let told = checked(&self.connection, account, stream, REREAD)?.told();
         let sql = "UPDATE problems SET cleared_at = ?4, detail = ?5
             WHERE account = ?1 AND stream = ?2 AND code = ?3 AND cleared_at IS NULL";
         let row = params![account, stream, problem::SYNC_DIFFERENCE.code, over, told];
-        self.connection.execute(sql, row).doing(doing).map(|_| ())
+        self.connection.execute_cached(sql, row).doing(doing).map(|_| ())
     }
 }
 
@@ -301,5 +302,5 @@ fn checked(connection: &rusqlite::Connection, account: i64, stream: &str, kind: 
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Checked { compared: row.get(0)?, different: row.get(1)?, checked_at: row.get(2)? })
     };
-    connection.query_row(sql, params![account, stream, kind, 30 * DAY_MS], read).doing("reading checks")
+    connection.row_cached(sql, params![account, stream, kind, 30 * DAY_MS], read).doing("reading checks")
 }

@@ -3,6 +3,7 @@
 
 use rusqlite::params;
 
+use super::cached::Cached;
 use super::commit::Upsert;
 use super::fault::Doing;
 use super::open::Store;
@@ -134,7 +135,7 @@ impl Store {
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', ?7, ?8)";
         let row =
             params![upsert.account, upsert.stream, clock, from_at, to_at, method, provider_at, upsert.declaration];
-        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(row)).doing("opening a window")?;
+        self.connection.execute_cached(sql, row).doing("opening a window")?;
         Ok(self.connection.last_insert_rowid())
     }
 
@@ -144,7 +145,7 @@ impl Store {
             "UPDATE coverage SET cursor = NULL, pages = 0, rows = 0, rejected = 0, provider_at = ?2, declaration = ?3
             WHERE window = ?1 AND state = 'open'";
         let row = params![window, provider_at, declaration];
-        self.connection.execute(sql, row).doing("restarting a window").map(|_| ())
+        self.connection.execute_cached(sql, row).doing("restarting a window").map(|_| ())
     }
 
     /// Replaces an open window by its two halves: it held more than one response can show.
@@ -152,10 +153,10 @@ impl Store {
         let doing = "splitting a window";
         let sql = "INSERT INTO coverage (account, stream, clock, from_at, to_at, method, state, provider_at, declaration)
             SELECT account, stream, clock, ?2, to_at, method, state, provider_at, declaration FROM coverage WHERE window = ?1";
-        self.connection.execute(sql, params![window, middle]).doing(doing)?;
+        self.connection.execute_cached(sql, params![window, middle]).doing(doing)?;
         let newer = self.connection.last_insert_rowid();
         self.connection
-            .execute("UPDATE coverage SET to_at = ?2 WHERE window = ?1", params![window, middle])
+            .execute_cached("UPDATE coverage SET to_at = ?2 WHERE window = ?1", params![window, middle])
             .doing(doing)?;
         Ok((window, newer))
     }
@@ -164,11 +165,11 @@ impl Store {
     pub fn give_up_window(&mut self, window: i64, reason: &str) -> Result<()> {
         let doing = "stating a gap";
         let sql = "UPDATE coverage SET state = 'gap', cursor = NULL, reason = ?2 WHERE window = ?1";
-        self.connection.execute(sql, params![window, reason]).doing(doing)?;
+        self.connection.execute_cached(sql, params![window, reason]).doing(doing)?;
         // The same gap found again is one gap.
         let sql = "DELETE FROM coverage WHERE state = 'gap' AND window <> ?1 AND (account, stream, from_at, to_at) =
             (SELECT account, stream, from_at, to_at FROM coverage WHERE window = ?1)";
-        self.connection.execute(sql, [window]).doing(doing).map(|_| ())
+        self.connection.execute_cached(sql, [window]).doing(doing).map(|_| ())
     }
 
     /// States as a gap a stretch of a feed that can no longer be read, found at the provider's time `found_at`.
@@ -182,20 +183,20 @@ impl Store {
         let sql = "INSERT INTO coverage (account, stream, clock, from_at, to_at, method, state, provider_at, declaration, reason)
             VALUES (?1, ?2, ?3, ?4, ?5, 'none', 'gap', ?6, ?7, ?8)";
         let row = params![upsert.account, upsert.stream, clock, from_at, to_at, found_at, upsert.declaration, reason];
-        self.connection.execute(sql, row).doing("stating a gap").map(|_| ())
+        self.connection.execute_cached(sql, row).doing("stating a gap").map(|_| ())
     }
 
     /// A gap was closed by listing again all that may have changed in it.
     pub fn close_gap(&mut self, window: i64) -> Result<()> {
         let sql = "UPDATE coverage SET state = 'complete', method = 'relisted', reason = NULL WHERE window = ?1 AND state = 'gap'";
-        self.connection.execute(sql, [window]).doing("closing a gap").map(|_| ())
+        self.connection.execute_cached(sql, [window]).doing("closing a gap").map(|_| ())
     }
 
     /// Forgets windows that an edit of the configuration or of the declaration made void, so that they are read again.
     pub fn forget_windows(&mut self, windows: &[i64]) -> Result<()> {
         for window in windows {
             let sql = "DELETE FROM coverage WHERE window = ?1";
-            self.connection.execute(sql, [window]).doing("opening a window again")?;
+            self.connection.execute_cached(sql, [window]).doing("opening a window again")?;
         }
         Ok(())
     }
@@ -212,14 +213,14 @@ impl Store {
                  SELECT account, stream, clock, {begin}, {end}, method, state, pages, rows * ({end} - {begin}) / (to_at - from_at),
                      rejected, provider_at, read_at, declaration FROM coverage WHERE {touched} AND {outside}"
             );
-            self.connection.execute(&sql, row).doing(doing)?;
+            self.connection.execute_cached(&sql, row).doing(doing)?;
         }
-        self.connection.execute(&format!("DELETE FROM coverage WHERE {touched}"), row).doing(doing).map(|_| ())
+        self.connection.execute_cached(&format!("DELETE FROM coverage WHERE {touched}"), row).doing(doing).map(|_| ())
     }
 
     /// Forgets all coverage: everything is read again. The rows stay.
     pub fn forget_coverage(&mut self) -> Result<()> {
-        self.connection.execute("DELETE FROM coverage", []).doing("opening all windows again").map(|_| ())
+        self.connection.execute_cached("DELETE FROM coverage", []).doing("opening all windows again").map(|_| ())
     }
 
     /// Empties these columns of a table, where they hold anything. Returns how many rows held something.
@@ -247,7 +248,7 @@ impl Store {
             read_at = ?6 WHERE window = ?1 AND state = 'open'";
         let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let row = params![window, cursor, state.name(), count(rows), count(rejected), read_at];
-        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(row)).doing(doing)?;
+        self.connection.execute_cached(sql, row).doing(doing)?;
         if state == WindowState::Complete {
             // A later walk of the same time says all that an earlier one said.
             let sql = "DELETE FROM coverage WHERE account = ?1 AND stream = ?2 AND state IN ('complete', 'gap') AND window <> ?3
@@ -255,7 +256,7 @@ impl Store {
                 AND to_at <= (SELECT to_at FROM coverage WHERE window = ?3)
                 AND coalesce(provider_at, 0) <= (SELECT provider_at FROM coverage WHERE window = ?3)";
             let row = params![upsert.account, upsert.stream, window];
-            self.connection.prepare_cached(sql).and_then(|mut s| s.execute(row)).doing(doing)?;
+            self.connection.execute_cached(sql, row).doing(doing)?;
         }
         Ok(())
     }

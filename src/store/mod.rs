@@ -2,6 +2,7 @@
 //! providers nor keys nor the network. No other room holds a type of rusqlite, but `egress` for its own file.
 
 mod accounts;
+mod cached;
 mod changes;
 mod checks;
 mod commit;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::cached::Cached;
 use super::fault::Doing;
 use super::header::{APPLICATION_ID, judge_header, judge_version};
 use super::log::{LIMITS, Limits, Log, bring_in};
@@ -124,7 +125,7 @@ impl Store {
 
     /// The writer over a connection that is set up.
     fn over(mut connection: Connection, held: Held, place: Place) -> Result<Self> {
-        connection.set_prepared_statement_cache_capacity(128);
+        connection.set_prepared_statement_cache_capacity(256);
         let log = Log::watch(&mut connection)?;
         let statements = std::collections::HashMap::new();
         let mut store =
@@ -152,14 +153,14 @@ impl Store {
     pub fn state(&self, name: &str) -> Result<Option<String>> {
         use rusqlite::OptionalExtension;
         let sql = "SELECT value FROM state WHERE name = ?1";
-        self.connection.query_row(sql, [name], |row| row.get(0)).optional().doing("reading a fact of the store")
+        self.connection.row_cached(sql, [name], |row| row.get(0)).optional().doing("reading a fact of the store")
     }
 
     /// Sets one of the store's own facts.
     pub fn set_state(&self, name: &str, value: &str) -> Result<()> {
         let sql =
             "INSERT INTO state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.connection.execute(sql, [name, value]).doing("storing a fact of the store").map(|_| ())
+        self.connection.execute_cached(sql, [name, value]).doing("storing a fact of the store").map(|_| ())
     }
 
     /// Closes in order: everything is brought into the main file, and the next start needs no check.
@@ -185,6 +186,8 @@ impl Place {
         .doing("opening the store")?;
         let doing = "preparing the store";
         connection.busy_timeout(std::time::Duration::from_secs(5)).doing(doing)?;
+        // A statement that is kept keeps its plan: else every new value of a parameter would have it prepared again.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).doing(doing)?;
         // Keeps `-wal` and `-shm` when this connection ends: without them a reader that may not write the folder cannot open
         // the file. What an orderly stop brings into the main file is brought there by `close`.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).doing(doing)?;

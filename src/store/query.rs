@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -59,6 +60,7 @@ impl Reader {
         let doing = "opening the store for reading";
         connection.busy_timeout(Duration::from_secs(5)).doing(doing)?;
         judge_version(&connection)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).doing(doing)?;
         connection.pragma_update(None, "query_only", true).doing(doing)?;
         Ok(Self { connection, _held: held })
     }

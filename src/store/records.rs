@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::cached::Cached;
 use super::fault::Doing;
 use super::open::Store;
 use crate::problem::{self, Problem, Result};
@@ -45,7 +46,7 @@ impl Store {
     /// Notes the start of a run.
     pub fn begin_run(&mut self, account: i64, stream: &str, now_ms: i64) -> Result<i64> {
         let sql = "INSERT INTO runs (account, stream, started_at) VALUES (?1, ?2, ?3)";
-        self.connection.execute(sql, params![account, stream, now_ms]).doing("noting a run")?;
+        self.connection.execute_cached(sql, params![account, stream, now_ms]).doing("noting a run")?;
         Ok(self.connection.last_insert_rowid())
     }
 
@@ -59,12 +60,12 @@ impl Store {
             WHERE run = ?1";
         let (requests, pages, rows, bytes) = (count(end.requests), count(end.pages), count(end.rows), count(end.bytes));
         self.connection
-            .execute(sql, params![run, now_ms, outcome, end.code, requests, pages, rows, bytes])
+            .execute_cached(sql, params![run, now_ms, outcome, end.code, requests, pages, rows, bytes])
             .doing(doing)?;
         let sql = "DELETE FROM runs WHERE run <= ?1 - 500 AND (account, stream) = (SELECT account, stream FROM runs WHERE run = ?1)
             AND run NOT IN (SELECT run FROM runs WHERE (account, stream) =
                 (SELECT account, stream FROM runs WHERE run = ?1) ORDER BY run DESC LIMIT 500)";
-        self.connection.execute(sql, [run]).doing(doing).map(|_| ())
+        self.connection.execute_cached(sql, [run]).doing(doing).map(|_| ())
     }
 
     /// Notes a condition: a new one, or once more the one that stands.
@@ -81,14 +82,14 @@ impl Store {
             let sql = "UPDATE problems SET cleared_at = ?4
                 WHERE account IS ?1 AND stream IS ?2 AND code NOT IN (?3, ?5) AND ?3 <> ?5 AND cleared_at IS NULL";
             let row = params![account, stream, problem.code(), now_ms, LASTING];
-            self.connection.execute(sql, row).doing(doing)?;
+            self.connection.execute_cached(sql, row).doing(doing)?;
         }
         let sql = "UPDATE problems SET last_at = ?5, times = times + 1, detail = ?4
             WHERE account IS ?1 AND stream IS ?2 AND code = ?3 AND cleared_at IS NULL";
         let row = params![account, stream, problem.code(), problem.detail(), now_ms];
-        if self.connection.execute(sql, row).doing(doing)? == 0 {
+        if self.connection.execute_cached(sql, row).doing(doing)? == 0 {
             let sql = "INSERT INTO problems (account, stream, code, detail, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-            self.connection.execute(sql, row).doing(doing)?;
+            self.connection.execute_cached(sql, row).doing(doing)?;
         }
         Ok(())
     }
@@ -97,7 +98,10 @@ impl Store {
     pub fn clear_problems(&mut self, account: Option<i64>, stream: Option<&str>, now_ms: i64) -> Result<()> {
         let sql = "UPDATE problems SET cleared_at = ?3
             WHERE account IS ?1 AND stream IS ?2 AND code <> ?4 AND cleared_at IS NULL";
-        self.connection.execute(sql, params![account, stream, now_ms, LASTING]).doing("clearing problems").map(|_| ())
+        self.connection
+            .execute_cached(sql, params![account, stream, now_ms, LASTING])
+            .doing("clearing problems")
+            .map(|_| ())
     }
 
     /// Makes `standing` all that stands for the whole of a connection.
@@ -107,21 +111,21 @@ impl Store {
             "UPDATE problems SET cleared_at = ?2
              WHERE account = ?1 AND stream IS NULL AND cleared_at IS NULL AND code NOT IN ({codes})"
         );
-        self.connection.execute(&sql, params![account, now_ms]).doing("clearing problems")?;
+        self.connection.execute_cached(&sql, params![account, now_ms]).doing("clearing problems")?;
         standing.iter().try_for_each(|problem| self.note_problem(Some(account), None, problem, now_ms))
     }
 
     /// Clears one condition of the agent itself.
     pub fn clear_problem(&mut self, code: &str, now_ms: i64) -> Result<()> {
         let sql = "UPDATE problems SET cleared_at = ?2 WHERE account IS NULL AND code = ?1 AND cleared_at IS NULL";
-        self.connection.execute(sql, params![code, now_ms]).doing("clearing problems").map(|_| ())
+        self.connection.execute_cached(sql, params![code, now_ms]).doing("clearing problems").map(|_| ())
     }
 
     /// The conditions that stand, oldest first.
     pub fn problems(&self) -> Result<Vec<ProblemRow>> {
         let doing = "reading problems";
         let sql = "SELECT account, stream, code, detail, first_at, last_at FROM problems WHERE cleared_at IS NULL ORDER BY first_at";
-        let mut statement = self.connection.prepare(sql).doing(doing)?;
+        let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
         let rows = statement.query_map([], |row| {
             Ok(ProblemRow {
                 account: row.get(0)?,
@@ -142,12 +146,13 @@ impl Store {
         let last = "SELECT generation FROM config_generations WHERE generation = (SELECT max(generation) FROM config_generations)
             AND hash = ?1 AND outcome = ?2";
         use rusqlite::OptionalExtension;
-        let same = self.connection.query_row(last, params![hash, outcome], |row| row.get(0)).optional().doing(doing)?;
+        let same =
+            self.connection.row_cached(last, params![hash, outcome], |row| row.get(0)).optional().doing(doing)?;
         if let Some(generation) = same {
             return Ok(generation);
         }
         let sql = "INSERT INTO config_generations (hash, loaded_at, outcome, detail) VALUES (?1, ?2, ?3, ?4)";
-        self.connection.execute(sql, params![hash, now_ms, outcome, detail]).doing(doing)?;
+        self.connection.execute_cached(sql, params![hash, now_ms, outcome, detail]).doing(doing)?;
         Ok(self.connection.last_insert_rowid())
     }
 }

@@ -2,6 +2,7 @@
 //! failed under it and opened again, through recovery and a check, before the next job. It neither waits nor tries again by
 //! itself: whoever brings the next job does.
 
+use super::cached::Cached;
 use super::from_sqlite;
 use super::open::{Place, Store};
 use crate::problem::{self, Problem, Result};
@@ -110,13 +111,16 @@ fn closed() -> Problem {
 
 impl Store {
     fn begin(&mut self) -> Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| from_sqlite(&e, "beginning a transaction"))
+        self.connection
+            .execute_cached("BEGIN IMMEDIATE", [])
+            .map(drop)
+            .map_err(|e| from_sqlite(&e, "beginning a transaction"))
     }
 
     fn commit(&mut self) -> Result<()> {
         let committed = match self.ended.take() {
             Some(problem) => Err(problem),
-            None => self.connection.execute_batch("COMMIT").map_err(|e| from_sqlite(&e, "committing")),
+            None => self.connection.execute_cached("COMMIT", []).map(drop).map_err(|e| from_sqlite(&e, "committing")),
         };
         if committed.is_err() {
             self.next_read = 0;
@@ -135,7 +139,7 @@ impl Store {
             // An earlier job's error ended the transaction: all are told why by the commit.
             return Err(problem.clone());
         }
-        if let Err(error) = self.connection.execute_batch("SAVEPOINT job") {
+        if let Err(error) = self.connection.execute_cached("SAVEPOINT job", []) {
             return Err(self.end(doing(error)));
         }
         let result = job(self);
@@ -146,13 +150,14 @@ impl Store {
             self.ended = Some(failed.cloned().unwrap_or_else(none));
             return result;
         }
-        let mut ending = "RELEASE job";
-        if failed.is_some() {
+        let ended = if failed.is_some() {
             // Numbers of reads that were reserved within the job are no longer on the disk.
             self.next_read = 0;
-            ending = "ROLLBACK TO job; RELEASE job";
-        }
-        match self.connection.execute_batch(ending) {
+            self.connection.execute_batch("ROLLBACK TO job; RELEASE job")
+        } else {
+            self.connection.execute_cached("RELEASE job", []).map(drop)
+        };
+        match ended {
             Ok(()) => result,
             Err(error) => Err(self.end(doing(error))),
         }

@@ -21,7 +21,7 @@ pub struct Known {
 
 /// What the store proves of a stream, of which `start` is the oldest moment wanted.
 pub fn known(reader: &Reader, account: i64, provider: &Provider, stream: &Stream, start: i64) -> Result<Known> {
-    let (table, declaration) = (provider.table(stream), stream.declaration()?.hash);
+    let (table, declaration) = (provider.table(stream), stream.declaration()?.hash.clone());
     let windows = reader.windows(account, &table)?;
     let start = if stream.heard == Heard::IsFeed { feed_start(&windows) } else { start };
     let horizon = horizon(&windows, start, &declaration);
@@ -44,7 +44,7 @@ pub fn known(reader: &Reader, account: i64, provider: &Provider, stream: &Stream
 /// Up to where the feed was heard whole; a stretch that could not be heard ends it, until it is made good.
 fn feed_heard(reader: &Reader, account: i64, provider: &Provider) -> Result<Option<i64>> {
     let Some(feed) = provider.feed() else { return Ok(None) };
-    let (table, declaration) = (provider.table(feed), feed.declaration()?.hash);
+    let (table, declaration) = (provider.table(feed), feed.declaration()?.hash.clone());
     let Some(from) = reader.round(account, &table, "feed")? else { return Ok(None) };
     let windows = reader.windows(account, &table)?;
     let heard = first_hole(&windows, from, &declaration);

@@ -16,7 +16,7 @@ use super::reread;
 use super::told::impossible;
 use super::work::{Lane, Work};
 use crate::problem::{self, Problem, Result};
-use crate::store::RunEnd;
+use crate::store::{RunEnd, Store, Upsert, Window};
 use crate::testpoint::planted;
 
 /// How one stream ended.
@@ -170,10 +170,10 @@ async fn begin(
         return all_failed(of, &lines, &met.unwrap_or_else(|| problem::SYNC_NO_TIME.plain())).await.map(Begun::Over);
     };
     let heard = feed::position(of, now).await?;
-    let (mut lanes, before) = (Vec::new(), of.progress.streams());
-    for line in lines {
-        lanes.push(open_lane(of, line, now, &heard).await?);
-    }
+    let before = of.progress.streams();
+    let opened = open_lanes(of, &lines, now).await?;
+    let lane = |(line, opened)| lane(of, line, opened, now, &heard);
+    let lanes = lines.into_iter().zip(opened).map(lane).collect();
     let began = of.read_seq().await?;
     let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, began, before });
     Ok(Begun::Ready(work, heard, now))
@@ -204,28 +204,31 @@ async fn all_failed(of: &Connection, lines: &[Arc<Line>], problem: &Problem) -> 
     Ok(PassEnd { streams: lines.iter().map(end).collect(), ..PassEnd::default() })
 }
 
-async fn open_lane(of: &Connection, line: Arc<Line>, now: i64, heard: &Heard) -> Result<Lane> {
-    let (account, table, wall) = (of.account, line.table().to_owned(), of.clock.wall_ms());
-    let declaration = line.upsert.declaration.clone();
-    let (windows, run) = of
-        .store
-        .run(move |store| {
-            let windows = store.windows(account, &table)?;
-            // Pages read under another declaration prove nothing under this one; nor do windows of the provider's future.
-            // What can no longer be heard stays a gap all the same.
-            let (ahead, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| impossible(w, now));
-            if !ahead.is_empty() {
-                let told = problem::SYNC_FUTURE.with(format!("{} windows of {table}", ahead.len()));
-                store.note_problem(Some(account), Some(&table), &told, wall)?;
-            }
-            let (gaps, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(feed::is_gap);
-            let (mut windows, stale): (Vec<_>, Vec<_>) =
-                windows.into_iter().partition(|w| w.declaration == declaration);
-            store.forget_windows(&ahead.iter().chain(&stale).map(|w| w.window).collect::<Vec<_>>())?;
-            windows.extend(gaps);
-            Ok((windows, store.begin_run(account, &table, wall)?))
-        })
-        .await?;
+/// Takes the windows of each stream out of the store and notes the start of its run, all in one transaction.
+async fn open_lanes(of: &Connection, lines: &[Arc<Line>], now: i64) -> Result<Vec<(Vec<Window>, i64)>> {
+    let (account, wall) = (of.account, of.clock.wall_ms());
+    let upserts: Vec<_> = lines.iter().map(|line| line.upsert.clone()).collect();
+    let open = move |store: &mut Store, upsert: &Upsert| {
+        let table = &upsert.stream;
+        let windows = store.windows(account, table)?;
+        // Pages read under another declaration prove nothing under this one; nor do windows of the provider's future.
+        // What can no longer be heard stays a gap all the same.
+        let (ahead, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| impossible(w, now));
+        if !ahead.is_empty() {
+            let told = problem::SYNC_FUTURE.with(format!("{} windows of {table}", ahead.len()));
+            store.note_problem(Some(account), Some(table), &told, wall)?;
+        }
+        let (gaps, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(feed::is_gap);
+        let (mut windows, stale): (Vec<_>, Vec<_>) =
+            windows.into_iter().partition(|w| w.declaration == upsert.declaration);
+        store.forget_windows(&ahead.iter().chain(&stale).map(|w| w.window).collect::<Vec<_>>())?;
+        windows.extend(gaps);
+        Ok((windows, store.begin_run(account, table, wall)?))
+    };
+    of.store.run(move |store| upserts.iter().map(|upsert| open(store, upsert)).collect()).await
+}
+
+fn lane(of: &Connection, line: Arc<Line>, (windows, run): (Vec<Window>, i64), now: i64, heard: &Heard) -> Lane {
     let feed = line.is_feed();
     let at_once = planted("no_lag") || (feed && planted("feed_without_lag"));
     let lag = if at_once { 0 } else { line.stream.lag_s * 1000 };
@@ -242,7 +245,7 @@ async fn open_lane(of: &Connection, line: Arc<Line>, now: i64, heard: &Heard) ->
     of.progress.update(&line.name(of), |progress| {
         (progress.walked, progress.whole, progress.done) = (walked, whole, false);
     });
-    Ok(Lane { line, plan, run, busy: 0, problem: None, noted: false, rests: false })
+    Lane { line, plan, run, busy: 0, problem: None, noted: false, rests: false }
 }
 
 /// Notes how the runs ended and clears what no longer stands.

@@ -18,6 +18,7 @@ mod options;
 mod oracle;
 mod planted;
 mod running;
+mod shown;
 mod storm;
 mod time;
 

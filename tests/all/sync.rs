@@ -303,7 +303,7 @@ async fn closed_days_are_walked_once_more_before_they_count_as_settled() {
     let now = rig.clock.wall_ms();
     let reader = rig.reader();
     let account = reader.accounts().unwrap().into_iter().find(|one| one.connection.as_deref() == Some("main")).unwrap();
-    let hash = counterfoil::providers::stripe::PROVIDER.stream("charges").unwrap().declaration().unwrap().hash;
+    let hash = counterfoil::providers::stripe::PROVIDER.stream("charges").unwrap().declaration().unwrap().hash.clone();
     let windows = reader.windows(account.account, "stripe_charges").unwrap();
     let start = rig.parts.wanted("main").unwrap().start_ms();
     let known = counterfoil::sync::horizon(&windows, start, &hash);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use counterfoil::agent::parts::{Parts, Seams, Writer};
 use counterfoil::agent::request::{Request, perform};
-use counterfoil::agent::upstream::release_and_send;
+use counterfoil::agent::upstream::{Kept, release_and_send};
 use counterfoil::clock::{BoxFuture, Clock, SystemClock};
 use counterfoil::config;
 use counterfoil::entropy::SeededEntropy;
@@ -109,7 +109,7 @@ async fn live(life: Life, addr: SocketAddr) -> Option<(SocketAddr, Lived)> {
     clock.advance(DAYS);
     ask(&parts, Request::Sync { targets: vec![] }).await;
     spoil(&parts.store_path, life.spoil);
-    let (released, sent) = release_and_send(&parts, &mut None).await.unwrap();
+    let (released, sent) = release_and_send(&parts, &mut Kept::default()).await.unwrap();
     assert_eq!(released, sent.acknowledged, "{:?}", sent.problems);
     let charges = Reader::open(&parts.store_path).unwrap().table("SELECT * FROM stripe_charges ORDER BY id").unwrap();
     parts.close().await.unwrap();

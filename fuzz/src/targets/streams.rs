@@ -110,7 +110,7 @@ pub(super) fn all() -> &'static [Ready] {
             let declaration = Declaration::parse("every conversion", EVERY_CONVERSION).expect("it is a declaration");
             all.push(ready(declaration, profile, shape, exponent, None));
             for (provider, stream) in ours.clone() {
-                let declaration = stream.declaration().expect("it is a declaration");
+                let declaration = Declaration::clone(&stream.declaration().expect("it is a declaration"));
                 all.push(ready(declaration, profile, stream.shape, provider.exponent, Some((provider, stream))));
             }
         }

@@ -6,6 +6,7 @@ use std::iter::Peekable;
 use super::super::chance::hash;
 use super::super::json::{Json, Null};
 use super::super::query::Query;
+use super::super::truth::Truth;
 use super::super::world::{DAY, Entry, Kind, Life, Move, Step};
 use super::list::{created, limit};
 use super::{Answer, Face, VERSION, error};
@@ -95,15 +96,33 @@ impl Face<'_> {
         types.is_empty() || self.shown(event).is_some_and(|(kind, _, _)| types.iter().any(|wanted| fits(kind, wanted)))
     }
 
-    /// The newest events appear late as well, and not in order.
     fn event_visible(&self, event: &Event) -> bool {
+        self.event_shown_from(event) <= self.now
+    }
+
+    /// The newest events appear late as well, and not in order.
+    fn event_shown_from(&self, event: &Event) -> u32 {
         let draw = hash(u64::from(event.at) << 16 | u64::from(event.which), u64::from(event.entry.payment));
         let late = match (draw >> 8) % 10_000 < u64::from(self.world.plan.tardy) {
             true => 120 + (draw >> 32) as u32 % 480,
             false if draw.is_multiple_of(20) => (draw >> 32) as u32 % 40,
             false => 0,
         };
-        event.at + late <= self.now
+        event.at + late
+    }
+
+    /// All events of `from..=to` (unix seconds) that are still kept, oldest first, hidden ones included.
+    pub(super) fn event_facts(&self, from: u32, to: u32) -> Vec<Truth> {
+        let from = from.max(self.now.saturating_sub(KEPT));
+        let fact = |event: Event| {
+            let (kind, _, _) = self.shown(&event)?;
+            let (at_ms, visible_ms) = (i64::from(event.at) * 1000, i64::from(self.event_shown_from(&event)) * 1000);
+            let (id, status) = (self.event_id(&event), kind.to_owned());
+            Some(Truth { id, at_ms, visible_ms, status, amount: 0, currency: "" })
+        };
+        let mut facts: Vec<Truth> = Merge::new(self, from, to).filter_map(fact).collect();
+        facts.reverse();
+        facts
     }
 
     fn find_event(&self, id: &str) -> Option<Event> {

@@ -14,6 +14,7 @@ impl Face<'_> {
             TruthStream::StripePaymentIntents => Kind::Intent,
             TruthStream::StripeBalanceTransactions => Kind::Transaction,
             TruthStream::StripePayouts => Kind::Payout,
+            TruthStream::StripeEvents => return self.event_facts(from, to),
             TruthStream::CheckoutPayments | TruthStream::CheckoutDisputes => return Vec::new(),
         };
         let entries = self.world.made(kind, from, to);

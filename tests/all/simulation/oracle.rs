@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use counterfoil::agent::parts::Parts;
 use counterfoil::problem::{self, Result as Told};
-use counterfoil::providers::{Heard, Provider, Way};
-use counterfoil::sandbox::{FaceName, TruthStream};
+use counterfoil::providers::Heard;
+use counterfoil::sandbox::TruthStream;
 use counterfoil::store::{Reader, Text, Window, WindowState};
-use counterfoil::stream::{Cell, Page, Shape, Value};
-use counterfoil::sync::{Connection, Line, horizon, known};
+use counterfoil::sync::{horizon, known};
 use counterfoil::testpoint::page_limit;
 
 use super::options::{DAY, HOUR, MINUTE};
+use super::shown::{self, Row, Stream};
 use super::storm::Storm;
 use super::time::Time;
 
@@ -32,21 +32,6 @@ pub(super) enum Check {
     },
 }
 
-/// A response that is one record.
-const ONE: Shape = Shape { records: None, leaves: &[] };
-
-/// The truth's name for each table.
-const STREAMS: &[(&str, TruthStream)] = &[
-    ("stripe_charges", TruthStream::StripeCharges),
-    ("stripe_refunds", TruthStream::StripeRefunds),
-    ("stripe_disputes", TruthStream::StripeDisputes),
-    ("stripe_payment_intents", TruthStream::StripePaymentIntents),
-    ("stripe_balance_transactions", TruthStream::StripeBalanceTransactions),
-    ("stripe_payouts", TruthStream::StripePayouts),
-    ("checkoutcom_payments", TruthStream::CheckoutPayments),
-    ("checkoutcom_disputes", TruthStream::CheckoutDisputes),
-];
-
 /// A row as it was last seen.
 struct Seen {
     read_seq: i64,
@@ -55,19 +40,8 @@ struct Seen {
     columns: usize,
     /// A moment at which it was true.
     true_at: i64,
-    /// How it was read.
-    source: String,
     /// What stands in it.
-    row: Vec<Text>,
-}
-
-/// One stream of the agent, with the names of its columns.
-struct Stream {
-    account: i64,
-    provider: &'static Provider,
-    line: Arc<Line>,
-    columns: Vec<String>,
-    truth: TruthStream,
+    row: Row,
 }
 
 /// The judge.
@@ -98,15 +72,7 @@ impl Oracle {
     pub(super) async fn look_through(&mut self, parts: &Parts) -> Told<()> {
         self.streams.clear();
         for name in ["main", "eu"] {
-            let connection: Arc<Connection> = parts.connection(name).await?;
-            for line in &connection.lines {
-                let Some((_, truth)) = STREAMS.iter().find(|(table, _)| *table == line.table()) else { continue };
-                let declaration = line.stream.declaration()?;
-                let name_of = |column: &usize| declaration.main().columns[*column].name.clone();
-                let columns = line.projection.columns(0).iter().map(name_of).collect();
-                let (account, provider) = (connection.account, connection.provider);
-                self.streams.push(Stream { account, provider, line: line.clone(), columns, truth: *truth });
-            }
+            self.streams.extend(shown::streams(&*parts.connection(name).await?)?);
         }
         Ok(())
     }
@@ -134,7 +100,7 @@ impl Oracle {
     /// Every row that is new, or was read again, was true at one of the moments, and is not older than it was.
     fn rows_of(&mut self, reader: &Reader, at: usize, moments: &BTreeSet<i64>) -> Result<(), String> {
         let stream = &self.streams[at];
-        let table = name_of(stream);
+        let table = stream.table;
         let since = self.greatest.get(table).copied().unwrap_or(0) - 256;
         let sql = format!(
             "SELECT id, read_seq, deleted_at, source, {} FROM {table} WHERE account = {} AND read_seq > {since}",
@@ -143,9 +109,10 @@ impl Oracle {
         );
         let found = reader.table(&sql).map_err(|problem| format!("{table}: {problem}"))?;
         let columns = stream.columns.len();
-        for row in &found.rows {
+        let mut children = stream.children(reader, since).map_err(|problem| format!("{table}: {problem}"))?;
+        for mut row in found.rows {
             let (id, read_seq) = (row[0].str().unwrap_or_default().to_owned(), row[1].int().unwrap_or(0));
-            let source = row[3].str().unwrap_or_default();
+            let source = row[3].str().unwrap_or_default().to_owned();
             let content = hash_of(&row[4..]);
             let before = self.seen.get(&(table, id.clone()));
             let same = |before: &Seen| before.content == content || before.columns != columns;
@@ -159,12 +126,14 @@ impl Oracle {
                 return Err(format!("{table} {id}: an earlier read stands where a later one was"));
             }
             let stream = &self.streams[at];
+            let children = children.remove(&id).unwrap_or_else(|| stream.childless());
+            let row = Row { id: id.clone(), source, values: row.split_off(4), children };
             let now = self.time.now();
             let candidates = std::iter::once(now).chain(moments.iter().rev().copied());
             let mut difference = None;
             let mut true_at = None;
             for moment in candidates {
-                match self.differs(stream, &row[4..], (&id, source), moment) {
+                match stream.differs(&self.storm.direct, &row, moment) {
                     None => {
                         true_at = Some(moment);
                         break;
@@ -183,73 +152,16 @@ impl Oracle {
             }
             self.rows += 1;
             self.greatest.entry(table).and_modify(|most| *most = read_seq.max(*most)).or_insert(read_seq);
-            let (source, row) = (source.to_owned(), row[4..].to_vec());
-            self.seen.insert((table, id), Seen { read_seq, content, columns, true_at, source, row });
+            self.seen.insert((table, id), Seen { read_seq, content, columns, true_at, row });
         }
         Ok(())
-    }
-
-    /// The first column in which a row differs from what the face shows at a moment; `None` when it is the same.
-    fn differs(&self, stream: &Stream, row: &[Text], (id, source): (&str, &str), moment: i64) -> Option<String> {
-        let Some(page) = self.shown(stream, row, (id, source), moment) else { return Some("not shown".to_owned()) };
-        let id_cell = stream.columns.iter().position(|name| name == "id")?;
-        let rows = &page.tables[0];
-        let mine = (0..rows.len()).find(|at| page.text(rows.row(*at)[id_cell]) == id);
-        let Some(mine) = mine else { return Some("not among those shown".to_owned()) };
-        let cells = rows.row(mine).iter().zip(&stream.columns).zip(row);
-        for ((cell, name), stored) in cells {
-            let same = match (cell, page.value(*cell), stored) {
-                (Cell::Absent, _, _) => true,
-                (_, Value::Null, stored) => *stored == Text::Null,
-                (_, Value::Int(number), stored) => stored.int() == Some(number),
-                (_, Value::Text(text), stored) => stored.str().map(str::as_bytes) == Some(text),
-            };
-            if !same {
-                return Some(name.clone());
-            }
-        }
-        None
-    }
-
-    /// What the face shows of one object at a moment, as the product reads it.
-    fn shown(&self, stream: &Stream, row: &[Text], (id, source): (&str, &str), moment: i64) -> Option<Page> {
-        let (line, direct) = (&stream.line, &self.storm.direct);
-        let (status, body, shape) = match (line.stream.way, stream.truth) {
-            (Way::List, _) => {
-                let (status, body) =
-                    direct.shown(FaceName::Stripe, &format!("{}/{id}", line.stream.path), None, moment);
-                (status, body, ONE)
-            }
-            (_, TruthStream::CheckoutPayments) if source == "get" => {
-                let (status, body) = direct.shown(FaceName::CheckoutCom, &format!("/payments/{id}"), None, moment);
-                (status, body, ONE)
-            }
-            (_, TruthStream::CheckoutDisputes) => {
-                let path = format!("/disputes?limit=250&skip=0&id={id}");
-                let (status, body) = direct.shown(FaceName::CheckoutCom, &path, None, moment);
-                (status, body, line.stream.shape)
-            }
-            _ => {
-                let requested = stream.columns.iter().position(|name| name == "requested_at")?;
-                let second = row[requested].int()?.div_euclid(1000);
-                let time = |second| jiff::Timestamp::from_second(second).ok();
-                let (from, to) = (time(second)?, time(second + 1)?);
-                let body = format!(r#"{{"query":"id:'{id}'","limit":10,"from":"{from}","to":"{to}"}}"#);
-                let (status, body) = direct.shown(FaceName::CheckoutCom, "/payments/search", Some(&body), moment);
-                (status, body, line.stream.shape)
-            }
-        };
-        if status != 200 {
-            return None;
-        }
-        line.projection.page(body, &shape).ok()
     }
 
     /// In the quiet tail every row is as the face showed it where its stream's changes are known to, and that is near.
     /// (What the feed told late it is heard to have told by the poll after.)
     fn nothing_stale(&mut self, reader: &Reader, at: usize, poll_ms: i64) -> Result<(), String> {
         let (stream, now) = (&self.streams[at], self.time.now());
-        let (table, line) = (name_of(stream), stream.line.clone());
+        let (table, line) = (stream.table, stream.line.clone());
         let known = known(reader, stream.account, stream.provider, line.stream, self.start);
         let known = known.map_err(|problem| problem.to_string())?;
         if known.never_changed {
@@ -273,13 +185,17 @@ impl Oracle {
                 (now - reached) / 1000
             ));
         }
+        // What happened does not change; and the provider lets go of it.
+        if line.stream.heard == Heard::IsFeed {
+            return Ok(());
+        }
         // That a payout was sent is told by no event of this world: it is read again within a day.
         let untold = if stream.truth == TruthStream::StripePayouts { DAY } else { 0 };
         let sure = reached - 2 * poll_ms - 30 * MINUTE - untold;
         let stale = self.seen.iter().filter(|((of, _), seen)| *of == table && seen.true_at < sure);
         let stale: BTreeMap<&String, &Seen> = stale.map(|((_, id), seen)| (id, seen)).collect();
         for (id, seen) in stale.into_iter().filter(|(_, seen)| seen.columns == stream.columns.len()) {
-            let differs = |moment| self.differs(stream, &seen.row, (id, &seen.source), moment);
+            let differs = |moment| stream.differs(&self.storm.direct, &seen.row, moment);
             if let (Some(column), Some(_)) = (differs(sure), differs(now)) {
                 let ago = (now - seen.true_at) / 1000;
                 let feed = stream.provider.feed().map(|feed| stream.provider.table(feed)).unwrap_or_default();
@@ -311,7 +227,7 @@ impl Oracle {
     /// What coverage claims is so: whatever a window shows as walked whole is in, if it could be seen then.
     fn claims_of(&self, reader: &Reader, at: usize, check: Check) -> Result<Vec<Window>, String> {
         let stream = &self.streams[at];
-        let (table, now) = (name_of(stream), self.time.now());
+        let (table, now) = (stream.table, self.time.now());
         let windows = reader.windows(stream.account, table).map_err(|problem| problem.to_string())?;
         let hash = &stream.line.upsert.declaration;
         let lag = stream.line.stream.lag_s * 1000;
@@ -321,14 +237,17 @@ impl Oracle {
             return Err(format!("{table}: a window is whole that ends {} ms before now", now - ahead.to_at));
         }
         // All of it costs much: the last days in passing, everything at the end.
+        let feed = stream.line.stream.heard == Heard::IsFeed;
         let since = if check == Check::Rows { now - 2 * DAY } else { self.start };
+        // The provider keeps events for thirty days, and so long they are held.
+        let since = (if feed { since.max(now - 29 * DAY) } else { since }).max(self.start);
         let clock = stream.line.stream.clock.0;
-        let sql = format!("SELECT id, {clock} FROM {table} WHERE account = {}", stream.account);
+        let sql = format!("SELECT id, {clock} FROM {table} WHERE account = {} AND {clock} >= {since}", stream.account);
         let found = reader.table(&sql).map_err(|problem| problem.to_string())?;
         let held: HashMap<&str, i64> =
             found.rows.iter().filter_map(|row| Some((row[0].str()?, row[1].int()?))).collect();
-        let truth = self.storm.direct.truth(stream.truth, since.max(self.start) / 1000, now / 1000);
-        for object in truth.iter().filter(|object| object.at_ms >= self.start) {
+        let truth = self.storm.direct.truth(stream.truth, since / 1000, now / 1000);
+        for object in truth.iter().filter(|object| object.at_ms >= since) {
             if held.get(object.id.as_str()).is_some_and(|time| *time >= object.at_ms) {
                 continue;
             }
@@ -345,7 +264,11 @@ impl Oracle {
                     words(&complete, now)
                 ));
             }
+            // A feed is heard from when it was first asked; what is whole of it was judged above.
             let Check::Tail { poll_ms } = check else { continue };
+            if feed {
+                continue;
+            }
             let little = object.visible_ms - object.at_ms < 10 * MINUTE && object.visible_ms < now - 2 * poll_ms - HOUR;
             if little || object.visible_ms < now - lag - 3 * DAY {
                 let (at, visible) = (now - object.at_ms, now - object.visible_ms);
@@ -357,10 +280,14 @@ impl Oracle {
             }
         }
         if let Check::Tail { poll_ms } = check {
-            let known = horizon(&windows, self.start, hash);
+            let first = complete.iter().map(|window| window.from_at).min().filter(|_| feed);
+            let known = horizon(&windows, first.unwrap_or(self.start), hash);
             let reached = known.listed_to.unwrap_or(0);
             if reached < now - lag - poll_ms - 10 * MINUTE {
                 return Err(format!("{table}: in the quiet tail the horizon is {} s behind", (now - reached) / 1000));
+            }
+            if feed {
+                return Ok(windows);
             }
             if known.listed_from != Some(self.start) && self.full_second(stream, &windows)? {
                 return Ok(windows);
@@ -380,7 +307,7 @@ impl Oracle {
             // Both ends are asked for.
             let held = self.storm.direct.truth(stream.truth, gap.from_at / 1000, gap.to_at / 1000 + 1);
             if held.len() < limit {
-                return Err(format!("{}: a gap of {} records", name_of(stream), held.len()));
+                return Err(format!("{}: a gap of {} records", stream.table, held.len()));
             }
         }
         Ok(!gaps.is_empty())
@@ -457,10 +384,6 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     }
     found.sort();
     found
-}
-
-fn name_of(stream: &Stream) -> &'static str {
-    STREAMS.iter().find(|(_, truth)| *truth == stream.truth).map(|(table, _)| *table).unwrap()
 }
 
 fn hash_of(row: &[Text]) -> u64 {
