@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -47,15 +48,18 @@ impl Brought {
     }
 }
 
-/// Brings the log into the main file; `whole` also empties it, when no reader is in the way.
-pub(super) fn bring_in(connection: &Connection, whole: bool) -> Result<Brought> {
+/// How long a reader in the way of emptying the log is waited for.
+pub(super) const SHORTLY: Duration = Duration::from_millis(100);
+
+/// Brings the log into the main file; `whole` also empties it, when no reader is in the way, or not for longer than `wait`.
+pub(super) fn bring_in(connection: &Connection, whole: bool, wait: Duration) -> Result<Brought> {
     let sql = if whole { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
     let doing = "checkpointing";
-    // A reader in the way is a row that says busy, not an error; a short wait is enough, the next commit tries again.
-    connection.busy_timeout(std::time::Duration::from_millis(100)).doing(doing)?;
+    // A reader in the way is a row that says busy, not an error.
+    connection.busy_timeout(wait).doing(doing)?;
     let read = |row: &rusqlite::Row<'_>| Ok(Brought { busy: row.get(0)?, in_log: row.get(1)?, moved: row.get(2)? });
     let brought = connection.query_row(sql, [], read).doing(doing);
-    connection.busy_timeout(std::time::Duration::from_secs(5)).doing(doing)?;
+    connection.busy_timeout(Duration::from_secs(5)).doing(doing)?;
     brought
 }
 
@@ -76,11 +80,11 @@ impl Log {
 impl Store {
     /// Brings the log into the main file; `whole` also empties it, when no reader is in the way.
     pub fn checkpoint(&self, whole: bool) -> Result<()> {
-        self.brought(whole).map(|_| ())
+        self.brought(whole, SHORTLY).map(|_| ())
     }
 
-    fn brought(&self, whole: bool) -> Result<Brought> {
-        let brought = bring_in(&self.connection, whole)?;
+    fn brought(&self, whole: bool, wait: Duration) -> Result<Brought> {
+        let brought = bring_in(&self.connection, whole, wait)?;
         // A log that is too long goes on counting as such until it is begun anew.
         let left =
             if brought.in_log > self.place.limits.many { brought.in_log } else { brought.in_log - brought.moved };
@@ -95,14 +99,20 @@ impl Store {
         if pages <= self.place.limits.some && !troubled {
             return Ok(());
         }
-        match self.brought(idle && (troubled || pages > self.place.limits.many)) {
+        let held = self.log.trouble.as_ref().is_some_and(|problem| problem.is(&problem::STORE_LOG));
+        // A reader that is known to hold on is not waited for at every commit: the next one tries again.
+        let wait = if held { Duration::ZERO } else { SHORTLY };
+        let whole = idle && (troubled || pages > self.place.limits.many);
+        match self.brought(whole, wait) {
             Ok(brought) => {
-                // Whether a reader lets go of a log that was too long shows only when emptying it is tried again.
-                let still = self.log.trouble.as_ref().is_some_and(|problem| problem.is(&problem::STORE_LOG));
-                let in_the_way = still || brought.busy || brought.moved < brought.in_log;
-                let long = in_the_way && brought.in_log > self.place.limits.many;
-                let size = i64::from(brought.in_log) * 4096 / 1_000_000;
-                self.log.trouble = long.then(|| problem::STORE_LOG.with(format!("{size} MB")));
+                let long = brought.in_log > self.place.limits.many;
+                if long && (held || brought.busy || brought.moved < brought.in_log) {
+                    let size = i64::from(brought.in_log) * 4096 / 1_000_000;
+                    self.log.trouble = Some(problem::STORE_LOG.with(format!("{size} MB")));
+                } else if !held || whole && brought.emptied() {
+                    // One that was too long counts as such until it was emptied: begun anew alone, its file stays as long.
+                    self.log.trouble = None;
+                }
                 Ok(())
             }
             Err(problem) => {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::cached::Cached;
 use super::fault::Doing;
 use super::header::{APPLICATION_ID, judge_header, judge_version};
-use super::log::{LIMITS, Limits, Log, bring_in};
+use super::log::{LIMITS, Limits, Log, SHORTLY, bring_in};
 use crate::dbfile::Held;
 use crate::entropy::Entropy;
 use crate::problem::{self, Problem, Result};
@@ -208,7 +208,7 @@ impl Place {
         let held = Held::of(&self.path);
         let connection = self.connect(OpenFlags::empty())?;
         guard(&connection, &self.path)?;
-        if !bring_in(&connection, true)?.emptied() {
+        if !bring_in(&connection, true, SHORTLY)?.emptied() {
             return Err(problem::STORE_BUSY.with("a reader is in the way of its recovery"));
         }
         Store::over(connection, held, self.clone())
@@ -250,7 +250,7 @@ fn check_after_unclean_stop(connection: &Connection, path: &Path) -> Result<()> 
         return Err(damage(&verdict, path));
     }
     // The stop may have come after a failed flush (see `open_again`): the log begins anew, unless a reader is in the way.
-    bring_in(connection, true).map(|_| ())
+    bring_in(connection, true, SHORTLY).map(|_| ())
 }
 
 /// A page that cannot be read stands among the damages: that is the disk's fault, and may pass.

@@ -1,6 +1,7 @@
 //! Passes of real connections over loopback against the sandbox: what its world holds is what the store holds.
 
 mod budget;
+mod disk;
 mod pushback;
 
 use std::sync::Arc;
