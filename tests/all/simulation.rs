@@ -4,7 +4,7 @@
 //! trace. What it cannot show: that a provider behaves as the sandbox does.
 //!
 //! ```sh
-//! cargo test --test all simulation::                                 # 25 seeds of a day, and that they repeat themselves
+//! cargo test --test all simulation::                                 # 100 seeds of a day, and that they repeat themselves
 //! SEEDS=1000 cargo test --profile simulation --test all simulation::seeds -- --nocapture   # any number
 //! SEED=17 cargo test --test all simulation::seeds -- --nocapture     # one seed again
 //! DAYS=60 PLANTED=no_overlap SEEDS=20 …                              # other lengths, with a bug planted
@@ -82,7 +82,7 @@ struct Sum {
 fn seeds() {
     let (began, sum) = (std::time::Instant::now(), Mutex::new(Sum::default()));
     let first = number("SEED").unwrap_or(1);
-    let count = number("SEEDS").unwrap_or(if number("SEED").is_some() { 1 } else { 25 });
+    let count = number("SEEDS").unwrap_or(if number("SEED").is_some() { 1 } else { 100 });
     through(first..first + count, |options, lived| {
         let mut sum = sum.lock().unwrap();
         sum.seeds += 1;

@@ -153,3 +153,23 @@ fn a_broken_query_is_told_where() {
         assert_eq!(refused(&path, sql), ("query.invalid", "a function of it cannot take a value that it met".into()));
     }
 }
+
+/// The program's own statements are kept prepared, and stay so whatever their parameters are.
+#[test]
+fn a_statement_that_is_kept_keeps_its_plan() {
+    let (_folder, path) = folder();
+    drop(open(&path));
+    let reader = Reader::open(&path).unwrap();
+    let prepared_again = || {
+        let sql = "SELECT window FROM coverage WHERE account = ?1 AND stream = ?2 ORDER BY from_at";
+        let mut statement = reader.connection().prepare(sql).unwrap();
+        for account in 0..10 {
+            assert!(!statement.exists((account, format!("stream {account}"))).unwrap());
+        }
+        statement.get_status(rusqlite::StatementStatus::RePrepare)
+    };
+    assert_eq!(prepared_again(), 0);
+    let plans = rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
+    reader.connection().set_db_config(plans, false).unwrap();
+    assert!(prepared_again() > 0, "the setting is what it hangs on");
+}
