@@ -57,16 +57,16 @@ pub(super) fn a_month_without_the_feed(bug: Option<&'static str>) -> Wrong {
     })
 }
 
-/// What happens shows itself in the feed eight minutes later.
-pub(super) fn a_feed_that_is_late(bug: Option<&'static str>) -> Wrong {
+/// For a day this list shows everything eight minutes late; it is read every quarter of an hour.
+fn late(bug: Option<&'static str>, path: &'static str) -> Wrong {
     on_this_thread(bug, async {
         let bench = Bench::new(1_500, 100).await;
         bench.pass().await;
         let clock = bench.clock.clone();
         bench.bend(move |asked, told| {
-            if asked.starts_with("/v1/events?") {
+            if asked.starts_with(path) {
                 let shown = clock.wall_ms() / 1000 - 480;
-                told.body["data"].as_array_mut().unwrap().retain(|event| event["created"].as_i64() < Some(shown));
+                told.body["data"].as_array_mut().unwrap().retain(|one| one["created"].as_i64() < Some(shown));
             }
         });
         for _ in 0..96 {
@@ -76,6 +76,16 @@ pub(super) fn a_feed_that_is_late(bug: Option<&'static str>) -> Wrong {
         bench.straighten();
         bench.settled().await
     })
+}
+
+/// The feed is late.
+pub(super) fn a_late_feed(bug: Option<&'static str>) -> Wrong {
+    late(bug, "/v1/events?")
+}
+
+/// A list is late of which no event tells.
+pub(super) fn a_late_list(bug: Option<&'static str>) -> Wrong {
+    late(bug, "/v1/balance_transactions?")
 }
 
 /// Every second answer says that it is two hours later.

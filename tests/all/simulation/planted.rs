@@ -22,7 +22,7 @@ use super::options::Options;
 /// A bug that no seed of this many finds is missed.
 const PATIENCE: u64 = 40;
 /// The same where the first of them is known to find it.
-const KNOWN_PATIENCE: u64 = 8;
+const KNOWN_PATIENCE: u64 = 20;
 /// From one round's first seed to the next one's.
 const ROUND: u64 = 1_000;
 
