@@ -76,7 +76,7 @@ pub(super) fn kinds() -> Vec<Kind> {
                 Some(())
             })
         })
-        .on(|one| one.mode),
+        .on(|one| one.mode && !one.single()),
         field("a mode that is no mode", "livemode", json!("live"), End::Whole).on(|one| one.mode),
         odd("no id", Value::Null),
         odd("an id that is a number", json!(12345)),
