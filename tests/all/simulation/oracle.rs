@@ -264,9 +264,13 @@ impl Oracle {
                     words(&complete, now)
                 ));
             }
-            // A feed is heard from when it was first asked; what is whole of it was judged above.
+            // A feed is heard from when it was first asked; what is whole of it was judged above. What lies in a second that
+            // holds more than a response is stated not to be whole; that it holds more is looked at below.
             let Check::Tail { poll_ms } = check else { continue };
-            if feed {
+            let in_gap = |window: &Window| {
+                window.state == WindowState::Gap && (window.from_at..window.to_at).contains(&object.at_ms)
+            };
+            if feed || windows.iter().any(in_gap) {
                 continue;
             }
             let little = object.visible_ms - object.at_ms < 10 * MINUTE && object.visible_ms < now - 2 * poll_ms - HOUR;
