@@ -50,6 +50,7 @@ mod tests {
         assert_eq!(uncovered((0, 10), [(7, 8), (-5, 2), (1, 3)]), [(3, 7), (8, 10)]);
         assert_eq!(uncovered((0, 10), [(12, 15), (-3, -1)]), [(0, 10)]);
         assert_eq!(uncovered((5, 5), []), []);
+        assert_eq!(uncovered((0, 10), [(4, 4)]), [(0, 10)]);
     }
 
     #[test]

@@ -246,3 +246,59 @@ fn a_hole_ends_what_is_proven_and_what_is_older_than_asked_does_not_matter() {
     assert_eq!(proven(&[window(0, day(20), day(10))], 0, "d"), Some(day(10)));
     assert_eq!(proven(&[], 0, "d"), None);
 }
+
+#[test]
+fn a_window_left_open_belongs_where_it_lies_not_where_it_ends() {
+    let mut open = window(day(2), day(3), day(100));
+    (open.state, open.window) = (WindowState::Open, 7);
+    // Beside the past, among what is listed.
+    let mut beside = plan(4, vec![open.clone(), window(day(2), day(4), day(100))]);
+    assert_eq!(beside.next(Purpose::Backfill), fresh(day(1), day(2)));
+    assert_eq!(beside.next(Purpose::Again), Some(Next::Resume(open.clone())));
+    // In the past: not among what is listed again, though that comes first.
+    let mut past = plan(4, vec![open.clone(), window(day(3), day(4), day(100))]);
+    assert_eq!(past.next(Purpose::Again), None);
+    assert_eq!(past.next(Purpose::Backfill), Some(Next::Resume(open.clone())));
+    assert_eq!((Next::Resume(open).span(), Next::Fresh((1, 2)).span()), ((day(2), day(3)), (1, 2)));
+}
+
+#[test]
+fn what_a_window_held_sets_the_width_of_later_ones() {
+    let mut plan = plan(20, vec![]);
+    plan.done((day(3), day(3) + 60 * MINUTE), day(100), (1, 0));
+    assert_eq!(plan.size, DAY_MS, "an hour without much says nothing about a day");
+    plan.done((day(4), day(5)), day(100), (2, 0));
+    assert_eq!(plan.size, 4 * DAY_MS);
+    plan.done((day(4), day(5)), day(100), (19, 0));
+    assert_eq!(plan.size, 4 * DAY_MS);
+    plan.done((day(4), day(7)), day(100), (20, 0));
+    assert_eq!(plan.size, 3 * DAY_MS / 2);
+    plan.done((day(4), day(4) + MINUTE), day(100), (20, 0));
+    assert_eq!(plan.size, LEAST);
+}
+
+#[test]
+fn what_is_expected_comes_from_as_much_on_either_side_and_empty_windows_say_nothing() {
+    let rows = |from, to, rows| Window { rows, ..window(from, to, day(100)) };
+    let hour = 60 * MINUTE;
+    // Two hours are looked at beside each other: of the day around, 12 rows an hour; of the hours beyond, nothing.
+    let windows = vec![rows(0, 9 * hour, 900), rows(9 * hour, 15 * hour, 72), rows(12 * hour, 12 * hour, 50)];
+    let plan = plan(4, windows);
+    assert_eq!(plan.expected((11 * hour, 13 * hour)), 24.0);
+    assert_eq!(plan.expected((day(2), day(2) + hour)), 0.0);
+}
+
+#[test]
+fn what_is_walked_of_a_frame_is_its_share_and_the_rest_is_missing() {
+    let windows = vec![window(day(3), day(5), day(5)), window(day(6), day(7), day(7))];
+    let plan = Plan::new(Bounds { start: day(2), ..bounds(8) }, "d", windows.clone(), None);
+    assert_eq!(plan.share(), (3 * DAY_MS, 6 * DAY_MS));
+    assert_eq!(missing(&windows, day(2), "d"), [(day(2), day(3)), (day(5), day(6))]);
+    assert_eq!(missing(&[], day(2), "d"), []);
+    // Nothing of it has settled: that is no moment, not even its own beginning.
+    let young = [window(day(6), day(7), day(9))];
+    assert_eq!(
+        horizon(&young, 0, "d"),
+        Horizon { listed_from: Some(day(6)), listed_to: Some(day(7)), settled_to: None }
+    );
+}

@@ -214,8 +214,10 @@ impl Storm {
             }
             // A search tells no total: nothing in its hollow page would be wrong.
             Strike::Hollow if !request.url.contains("/payments/search") => {
-                let body = "{\"object\":\"list\",\"data\":[],\"has_more\":true,\"total_count\":7,\"url\":\"/v1\"}";
-                return Ok(made(200, "application/json", body));
+                let path =
+                    request.url.splitn(4, '/').nth(3).and_then(|path| path.split('?').next()).unwrap_or_default();
+                let body = format!(r#"{{"object":"list","data":[],"has_more":true,"total_count":7,"url":"/{path}"}}"#);
+                return Ok(made(200, "application/json", &body));
             }
             _ => {}
         }
