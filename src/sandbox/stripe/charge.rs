@@ -61,7 +61,9 @@ impl Face<'_> {
         w.put("failure_balance_transaction", Null);
         w.put("failure_code", failed.map(|decline| decline.code));
         w.put("failure_message", failed.map(|decline| decline.message));
-        let reported = life.dispute.is_some_and(|dispute| dispute.reason == 0 && dispute.opened <= self.now);
+        // Only the attempt that took the money is disputed; of the others nothing changes, and no event would say so.
+        let disputed = life.dispute.filter(|_| attempt.decline().is_none());
+        let reported = disputed.is_some_and(|dispute| dispute.reason == 0 && dispute.opened <= self.now);
         w.nest("fraud_details", |w| {
             if reported {
                 w.put("user_report", "fraudulent");

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::compare::differences;
 use super::super::query::Query;
+use super::super::truth::Truth;
 use super::super::world::{DAY, Plan, World};
 use super::*;
 
@@ -305,4 +306,33 @@ fn every_field_of_the_official_example_objects_is_there() {
             .collect();
         assert!(missing.is_empty(), "{}: {missing:?}", resource.path);
     }
+}
+
+#[test]
+fn only_the_charge_that_took_the_money_is_reported_for_fraud() {
+    let world = world(4_000);
+    let face = Face { world: &world, now: NOW };
+    let reported: Vec<Value> = walk(&face, "/v1/charges", "")
+        .into_iter()
+        .filter(|charge| charge["fraud_details"]["user_report"] == "fraudulent")
+        .collect();
+    assert!(reported.len() > 3, "{}", reported.len());
+    assert!(reported.iter().all(|charge| charge["disputed"] == true), "no event tells of the others");
+}
+
+#[test]
+fn the_truth_of_events_is_what_their_list_shows() {
+    let world = world(1_000);
+    let face = Face { world: &world, now: NOW };
+    let (from, to) = (NOW - 5 * DAY, NOW - DAY);
+    let listed = walk(&face, "/v1/events", &format!("created[gte]={from}&created[lte]={to}"));
+    let truth = face.event_facts(from, to);
+    let of_truth = |one: &Truth| (one.id.clone(), one.at_ms / 1000, one.status.clone());
+    let of_list = |event: &Value| {
+        let text = |name: &str| event[name].as_str().unwrap().to_owned();
+        (text("id"), event["created"].as_i64().unwrap(), text("type"))
+    };
+    assert!(listed.len() > 100);
+    assert_eq!(truth.iter().rev().map(of_truth).collect::<Vec<_>>(), listed.iter().map(of_list).collect::<Vec<_>>());
+    assert!(truth.iter().all(|one| one.at_ms <= one.visible_ms && one.visible_ms <= one.at_ms + 600_000));
 }
