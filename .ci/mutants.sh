@@ -24,7 +24,7 @@ plan       | src/sync/{plan,span}.rs                                       | str
 store      | src/store/*.rs                                                | stream providers store vault http sync egress config agent service sandbox cli | store skip | store::
 sync       | src/sync/*.rs                                                 | stream providers store vault http sync egress config agent service sandbox cli | sync changes | sync:: changes::
 '
-ground='clock entropy paths problem testpoint'
+ground='clock dbfile entropy paths problem testpoint'
 
 # The changes are made in a copy of what is in the index, which keeps what it has compiled.
 tree=.ci/cache/mutants/tree
