@@ -107,7 +107,7 @@ pub(crate) fn open(folder: &tempfile::TempDir, clock: &SystemClock) -> Parts {
         transport: None,
         writer: Writer::default(),
     };
-    Parts::open(paths, config, seams).unwrap()
+    crate::open_parts(paths, config, seams).unwrap()
 }
 
 pub(crate) fn problems(report: &Value) -> Vec<Value> {

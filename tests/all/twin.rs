@@ -136,7 +136,7 @@ fn open(life: Life, folder: &Path, clock: &FixedClock, sandbox: &Sandbox, receiv
         transport,
         writer: Writer::default(),
     };
-    Parts::open(paths, config, seams).unwrap()
+    crate::open_parts(paths, config, seams).unwrap()
 }
 
 async fn ask(parts: &Parts, request: Request) {

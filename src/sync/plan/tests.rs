@@ -281,10 +281,11 @@ fn what_a_window_held_sets_the_width_of_later_ones() {
 fn what_is_expected_comes_from_as_much_on_either_side_and_empty_windows_say_nothing() {
     let rows = |from, to, rows| Window { rows, ..window(from, to, day(100)) };
     let hour = 60 * MINUTE;
-    // Two hours are looked at beside each other: of the day around, 12 rows an hour; of the hours beyond, nothing.
-    let windows = vec![rows(0, 9 * hour, 900), rows(9 * hour, 15 * hour, 72), rows(12 * hour, 12 * hour, 50)];
+    // For two hours the two before and the two after count too, and nothing beyond: 84 rows in six hours.
+    let mut windows = vec![rows(0, 9 * hour, 900), rows(9 * hour, 10 * hour, 30), rows(10 * hour, 14 * hour, 48)];
+    windows.extend([rows(14 * hour, 15 * hour, 6), rows(12 * hour, 12 * hour, 50)]);
     let plan = plan(4, windows);
-    assert_eq!(plan.expected((11 * hour, 13 * hour)), 24.0);
+    assert_eq!(plan.expected((11 * hour, 13 * hour)), 28.0);
     assert_eq!(plan.expected((day(2), day(2) + hour)), 0.0);
 }
 

@@ -220,8 +220,12 @@ impl House {
         let config = Arc::new(config::load(&paths.config_file).unwrap());
         let transport: Arc<dyn Transport> = self.hasty.clone();
         let (clock, entropy) = (Arc::new(self.clock.clone()), Arc::new(SeededEntropy::new(7)));
-        Parts::open(paths, config, Seams { clock, entropy, transport: Some(transport), writer: Writer::default() })
-            .unwrap()
+        crate::open_parts(
+            paths,
+            config,
+            Seams { clock, entropy, transport: Some(transport), writer: Writer::default() },
+        )
+        .unwrap()
     }
 
     /// Time goes by, here and at the providers.

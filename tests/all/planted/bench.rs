@@ -117,7 +117,7 @@ impl Bench {
             transport: Some(wire.clone()),
             writer: Writer { inline: true, vfs: None },
         };
-        let parts = Parts::open(paths, config, seams).unwrap();
+        let parts = crate::open_parts(paths, config, seams).unwrap();
         for (connection, key) in [("main", STRIPE_KEY), ("eu", CHECKOUT_KEY)] {
             let (connection, key, secret) = (connection.to_owned(), "default".to_owned(), key.to_owned());
             let order = Order::SetKey { connection, key, secret, full_access: false };

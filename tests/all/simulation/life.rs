@@ -248,7 +248,7 @@ impl World {
             transport: Some(self.storm.clone()),
             writer: Writer { inline: true, vfs: None },
         };
-        let parts = Arc::new(Parts::open(self.paths(), self.config(), seams).map_err(told)?);
+        let parts = Arc::new(crate::open_parts(self.paths(), self.config(), seams).map_err(told)?);
         self.oracle.look_through(&parts).await.map_err(told)?;
         if !self.enrolled {
             self.settle_in(&parts).await.map_err(told)?;

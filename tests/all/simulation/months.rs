@@ -114,7 +114,7 @@ impl House {
             transport: Some(self.direct.clone()),
             writer: Writer { inline: true, vfs: None },
         };
-        Parts::open(paths, config, seams).unwrap()
+        crate::open_parts(paths, config, seams).unwrap()
     }
 
     async fn live(&mut self) -> Days {
