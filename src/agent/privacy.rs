@@ -1,5 +1,6 @@
-//! Keeps the rows in step with the privacy settings: what a narrower setting no longer stores is taken out of the rows
-//! and of the file, what a wider one newly stores is read again. It reads nothing itself: it opens coverage, and the next pass follows.
+//! Keeps the rows in step with the privacy settings: what a narrower setting no longer stores is taken out of the rows and of
+//! the file, what a wider one newly stores is read again. It reads nothing itself: it opens coverage, and the next pass
+//! follows.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,19 +41,16 @@ pub fn apply(store: &mut Store, schema: &Schema, privacy: &Privacy) -> Result<()
         let now = profile(privacy.local);
         let keys_gone = old.metadata_keys.iter().any(|key| !new.metadata_keys.contains(key));
         let keys_new = new.metadata_keys.iter().any(|key| !old.metadata_keys.contains(key));
-        let mut cleared = 0;
         for table in schema.streams.iter().flat_map(|declaration| &declaration.tables) {
             let left_out = |column: &&crate::stream::Column| {
                 let metadata = column.conversion == Conversion::Allowed;
                 !column.class.stored_in(now) || (metadata && keys_gone)
             };
             let columns: Vec<&str> = table.columns.iter().filter(left_out).map(|column| column.name.as_str()).collect();
-            cleared += store.clear_columns(&table.name, &columns)?;
+            store.clear_columns(&table.name, &columns)?;
         }
-        if cleared > 0 {
-            // What was taken out stands in the log's older pages too.
-            store.checkpoint(true)?;
-        }
+        // What was taken out, now or by a try that was cut short, stands in the log's older pages too.
+        store.checkpoint(true)?;
         if before.is_none_or(|before| now > before) || keys_new || keys_gone {
             store.forget_coverage()?;
         }

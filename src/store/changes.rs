@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::cached::Cached;
 use super::checks::BY_CHECK;
+use super::checks::DAY_MS;
 use super::commit::{Bound, Commit, Upsert};
 use super::fault::Doing;
 use super::open::Store;
@@ -232,7 +233,6 @@ impl Store {
     /// Whether what is done once a day is due; then it is noted as begun. Returns when it was last begun, or `None` when it is
     /// not due. A last time in the future was told by a wrong clock and counts for nothing.
     pub fn take_daily(&mut self, account: i64, stream: &str, kind: &str, now: i64) -> Result<Option<Daily>> {
-        const DAY_MS: i64 = 86_400_000;
         let last = self.round(account, stream, kind)?;
         if last.is_some_and(|last| (0..DAY_MS).contains(&(now - last))) {
             return Ok(None);

@@ -18,7 +18,7 @@ use crate::stream::{Cell, Page};
 pub const REREAD: &str = "reread";
 /// The reason of a mark on a row that a check found different: it waits for the word of a change that explains it.
 pub(super) const BY_CHECK: &str = "check";
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// What comparing one window found, by ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -223,16 +223,16 @@ impl Store {
         self.connection.execute_cached("DELETE FROM coverage", []).doing("opening all windows again").map(|_| ())
     }
 
-    /// Empties these columns of a table, where they hold anything. Returns how many rows held something.
-    pub fn clear_columns(&mut self, table: &str, columns: &[&str]) -> Result<usize> {
+    /// Empties these columns of a table, where they hold anything.
+    pub fn clear_columns(&mut self, table: &str, columns: &[&str]) -> Result<()> {
         if columns.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let each = |ending: &str, between| {
             columns.iter().map(|name| format!("{name} {ending}")).collect::<Vec<_>>().join(between)
         };
         let sql = format!("UPDATE {table} SET {} WHERE {}", each("= NULL", ", "), each("IS NOT NULL", " OR "));
-        self.connection.execute(&sql, []).doing("taking columns out of the rows")
+        self.connection.execute(&sql, []).doing("taking columns out of the rows").map(|_| ())
     }
 
     /// Applies what a page proves.

@@ -24,7 +24,6 @@ mod time;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 pub(crate) use self::life::folder;
@@ -45,21 +44,9 @@ fn drawn(seed: u64) -> Options {
 
 /// Lives through many seeds on all cores; `each` hears of every one.
 fn through(seeds: std::ops::Range<u64>, each: impl Fn(Options, Lived) + Sync) {
-    let next = AtomicU64::new(seeds.start);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
-                    let options = drawn(seed);
-                    each(options.clone(), live(&options));
-                }
-            });
-        }
+    crate::planted::side_by_side(&seeds.collect::<Vec<_>>(), |seed| {
+        let options = drawn(*seed);
+        each(options.clone(), live(&options));
     });
 }
 
