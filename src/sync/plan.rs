@@ -164,7 +164,7 @@ impl Plan {
             return Some(Next::Resume(window));
         }
         let (from, to) = self.needs(purpose, &self.out).into_iter().max_by_key(|(_, to)| *to)?;
-        let span = (from.max(to - self.size), to);
+        let span = in_seconds((from.max(to - self.size), to));
         self.out.push(Walked { span, began: i64::MAX });
         Some(Next::Fresh(span))
     }
@@ -287,7 +287,7 @@ impl Plan {
         match pages {
             // Only a window of the full width tells that the width was too small.
             ..=2 if width >= self.size => self.size = (self.size * 4).min(MOST),
-            20.. => self.size = (width / 2).clamp(LEAST, MOST),
+            20.. => self.size = (width / 2).div_euclid(1000).saturating_mul(1000).clamp(LEAST, MOST),
             _ => {}
         }
     }
@@ -339,6 +339,11 @@ pub fn proven(windows: &[Window], since: i64, declaration: &str) -> Option<i64> 
 pub fn missing(windows: &[Window], start: i64, declaration: &str) -> Vec<(i64, i64)> {
     let end = complete(windows, declaration).map(|window| window.to_at).max().unwrap_or(start);
     uncovered((start, end), complete(windows, declaration).map(span))
+}
+
+/// A window is walked in whole seconds, as providers know no shorter ones: what it says it covers has to be the same.
+fn in_seconds((from, to): Span) -> Span {
+    (from.div_euclid(1000) * 1000, (to + 999).div_euclid(1000) * 1000)
 }
 
 fn complete<'w>(windows: &'w [Window], declaration: &str) -> impl Iterator<Item = &'w Window> {

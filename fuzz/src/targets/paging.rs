@@ -157,6 +157,7 @@ impl Machine {
                 continue;
             };
             assert!(0 <= span.0 && span.0 < span.1 && span.1 <= pass.horizon, "{span:?} is outside the frame");
+            assert!(span.0 % 1000 == 0 && span.1 % 1000 == 0, "{span:?} is not walked as it is told");
             let old = resumed.and_then(|window| self.disk.windows.iter().find(|old| old.window == window));
             let (window, cursor, provider_at) = match old {
                 Some(old) => {

@@ -58,6 +58,20 @@ fn the_newest_day_is_what_is_new_and_all_before_is_the_past() {
 }
 
 #[test]
+fn windows_begin_and_end_with_a_second_however_narrow_they_become() {
+    let horizon = 600 * MINUTE;
+    let mut plan = Plan::new(Bounds { horizon, ..bounds(0) }, "d", vec![], Some(675_000));
+    // 20 pages each: half as wide, so 337.5 seconds.
+    for span in run(&mut plan, day(100), 20, FIRST) {
+        assert_eq!((span.0 % 1000, span.1 % 1000), (0, 0), "{span:?}");
+    }
+    assert_eq!(plan.share(), (horizon, horizon));
+    // Edges between seconds, as an earlier program left them, are read with the whole second.
+    let mut plan = self::plan(1, vec![window(0, day(1) - 61_500, day(9)), window(day(1) - 60_500, day(1), day(9))]);
+    assert_eq!(plan.next(Purpose::Poll), fresh(day(1) - 62_000, day(1) - 60_000));
+}
+
+#[test]
 fn what_was_missed_since_the_last_pass_is_new_and_comes_before_the_past() {
     let mut plan = plan(10, vec![window(day(2), day(6), day(6))]);
     assert_eq!(plan.next(Purpose::Poll), fresh(day(9), day(10)));
