@@ -46,6 +46,11 @@ impl Held {
         Self::among(path, &mut HELD.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// True as long as the file that was opened is the one at this place.
+    pub fn is_at(&self, path: &Path) -> bool {
+        self.0 == number_of(path)
+    }
+
     fn among(path: &Path, held: &mut BTreeMap<(u64, u64), u32>) -> Self {
         let file = number_of(path);
         if let Some(file) = file {

@@ -143,8 +143,8 @@ pub fn starts(config: &Config) -> Vec<(String, i64)> {
 pub struct Kept {
     /// The courier of a receiver: it remembers how often it failed, and waits longer.
     courier: Option<(ReceiverUrl, Courier)>,
-    /// The way into the store: opening it anew would read the whole schema every time.
-    reader: Option<Reader>,
+    /// The ways into the store and the outbox: opening them anew would read both schemas every time.
+    files: Option<(Reader, Outbox)>,
 }
 
 /// Releases what is due and sends what waits.
@@ -152,9 +152,11 @@ pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64
     let Some(upstream) = upstream(parts)?.filter(|upstream| matches!(upstream.mode, Mode::Hold | Mode::On)) else {
         return Ok((Vec::new(), Pass::default()));
     };
-    let mut outbox = outbox(parts)?;
-    // Not put back when something fails: the next delivery opens the store anew.
-    let reader = kept.reader.take().map_or_else(|| Reader::open(&parts.store_path), Ok)?;
+    // Not put back when something fails: the next delivery opens both files anew.
+    let (reader, mut outbox) = match kept.files.take() {
+        Some((reader, outbox)) if outbox.is_at(&parts.paths.egress()) => (reader, outbox),
+        _ => (Reader::open(&parts.store_path)?, outbox(parts)?),
+    };
     let mut released = Vec::new();
     let since = outbox.next_day()?.map(|day| day.start_ms());
     let proven = match planted("released_by_wall_clock") {
@@ -164,7 +166,6 @@ pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64
     if let Some(until) = proven {
         released = outbox.release(reader.connection(), &upstream, until, &*parts.seams.clock)?;
     }
-    kept.reader = Some(reader);
     let mut courier = match kept.courier.take() {
         Some((url, courier)) if url == upstream.url => courier,
         _ => {
@@ -174,7 +175,9 @@ pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64
     };
     let pass = courier.pass(&mut outbox, &upstream).await;
     kept.courier = Some((upstream.url, courier));
-    Ok((released, pass?))
+    let pass = pass?;
+    kept.files = Some((reader, outbox));
+    Ok((released, pass))
 }
 
 /// Enrols with the receiver and records the consent.

@@ -26,10 +26,15 @@ pub struct Outbox {
     pub(super) db: Connection,
     pub(super) key: hmac::Key,
     /// After the connection, so that it goes last.
-    _held: Held,
+    held: Held,
 }
 
 impl Outbox {
+    /// True as long as nobody put another file in the place of the one that is open.
+    pub fn is_at(&self, path: &Path) -> bool {
+        self.held.is_at(path)
+    }
+
     /// Opens the file for the one writer; creates it, bound to the store with this uuid, where there is none. `vfs` names the
     /// file layer, none is the system's.
     pub fn open(path: &Path, store_uuid: &str, vfs: Option<&str>, entropy: &dyn Entropy) -> Result<Self> {
@@ -70,7 +75,7 @@ impl Outbox {
         if owner != store_uuid {
             return Err(EGRESS_OTHER_STORE.plain());
         }
-        Ok(Self { db, key: hmac::Key::new(hmac::HMAC_SHA256, &key), _held: held })
+        Ok(Self { db, key: hmac::Key::new(hmac::HMAC_SHA256, &key), held })
     }
 
     /// A transaction that has the writer's lock from its start.

@@ -230,6 +230,14 @@ impl Store {
         self.connection.row_cached(sql, params![account, stream, kind, at], |row| row.get(0)).doing("reading checks")
     }
 
+    /// True when some difference of a stream waits for a word that explains it.
+    pub fn has_suspects(&self, account: i64, table: &str) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM changes WHERE account = ?1 AND stream = ?2 AND reason = ?3)";
+        self.connection
+            .row_cached(sql, params![account, table, BY_CHECK], |row| row.get(0))
+            .doing("reading what differed")
+    }
+
     /// Tells that rows differed, and opens the days in which they lie, so that these are listed again.
     pub fn tell_difference(
         &mut self,

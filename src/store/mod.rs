@@ -25,4 +25,4 @@ pub use fault::from_sqlite;
 pub use handle::StoreHandle;
 pub use open::{Lock, Schema, Store, View};
 pub use query::{Reader, Table, Text};
-pub use records::{ProblemRow, RunEnd};
+pub use records::{ProblemRow, RUNS_KEPT, RunEnd};

@@ -42,6 +42,11 @@ pub struct ProblemRow {
     pub last_at: i64,
 }
 
+/// So many runs of a stream are kept, older ones go.
+pub const RUNS_KEPT: i64 = 500;
+/// Every so many runs, of whatever stream, those that are too many go.
+const RUNS_LOOKED_AFTER: i64 = 64;
+
 impl Store {
     /// Notes the start of a run.
     pub fn begin_run(&mut self, account: i64, stream: &str, now_ms: i64) -> Result<i64> {
@@ -50,7 +55,7 @@ impl Store {
         Ok(self.connection.last_insert_rowid())
     }
 
-    /// Notes the end of a run. Of the runs of a stream the last 500 are kept.
+    /// Notes the end of a run. Of the runs of a stream the last [`RUNS_KEPT`] are kept, and some more for a while.
     pub fn end_run(&mut self, run: i64, end: &RunEnd, now_ms: i64) -> Result<()> {
         let doing = "noting the end of a run";
         let outcome = if end.code.is_some() { "failed" } else { "fine" };
@@ -62,10 +67,13 @@ impl Store {
         self.connection
             .execute_cached(sql, params![run, now_ms, outcome, end.code, requests, pages, rows, bytes])
             .doing(doing)?;
-        let sql = "DELETE FROM runs WHERE run <= ?1 - 500 AND (account, stream) = (SELECT account, stream FROM runs WHERE run = ?1)
-            AND run NOT IN (SELECT run FROM runs WHERE (account, stream) =
-                (SELECT account, stream FROM runs WHERE run = ?1) ORDER BY run DESC LIMIT 500)";
-        self.connection.execute_cached(sql, [run]).doing(doing).map(|_| ())
+        // It looks at all of them, so not after each.
+        if run % RUNS_LOOKED_AFTER != 0 {
+            return Ok(());
+        }
+        let sql = "DELETE FROM runs WHERE run IN (SELECT run FROM (SELECT run, row_number() OVER
+            (PARTITION BY account, stream ORDER BY run DESC) AS place FROM runs) WHERE place > ?1)";
+        self.connection.execute_cached(sql, [RUNS_KEPT]).doing(doing).map(drop)
     }
 
     /// Notes a condition: a new one, or once more the one that stands.

@@ -197,30 +197,35 @@ async fn gather(of: &Connection, line: &Line, (from, to): Span) -> Result<Option
 /// Counts what a check found different before changes were heard up to here, and that no change explains.
 async fn judge(work: &Work) -> Result<()> {
     let of = &work.of;
-    let lines: Vec<_> = work.lanes().iter().map(|lane| lane.line.clone()).collect();
-    for line in lines.iter().filter(|line| matches!(line.stream.heard, Heard::ByFeed | Heard::ByList)) {
-        let (account, table, clock) = (of.account, line.table().to_owned(), line.stream.clock.0);
-        let (by_list, word, wall) = (line.stream.heard == Heard::ByList, Word::of(of, line), of.clock.wall_ms());
-        let job = move |store: &mut Store| {
-            let Some(heard) = word.heard(store)? else { return Ok(()) };
-            let mut unexplained = Vec::new();
-            for (id, at, time) in store.take_suspects(account, &table, clock, heard)? {
-                // A change moves it to the time of the change, which is recent.
-                if by_list && time.is_some_and(|time| time >= at - SETTLE_MS) {
-                    continue;
-                }
-                let round = store.check_before(account, &table, REREAD, at)?;
-                store.note_check((account, &table), (REREAD, round), (0, 1))?;
-                unexplained.push(id);
-            }
-            match unexplained.is_empty() {
-                true => Ok(()),
-                false => store.tell_difference((account, &table, clock), &unexplained, wall),
-            }
-        };
-        of.store.run(job).await?;
+    let lanes: Vec<_> = work.lanes().iter().map(|lane| lane.line.clone()).collect();
+    let told = lanes.iter().filter(|line| matches!(line.stream.heard, Heard::ByFeed | Heard::ByList));
+    let words: Vec<_> = told.map(|line| (Word::of(of, line), line.stream.clock.0)).collect();
+    let wall = of.clock.wall_ms();
+    of.store.run(move |store| words.iter().try_for_each(|(word, clock)| settle(store, word, clock, wall))).await
+}
+
+/// The same for one stream.
+fn settle(store: &mut Store, word: &Word, clock: &str, wall: i64) -> Result<()> {
+    let (account, table) = (word.account, &*word.table);
+    // As a rule there is nothing to explain, and then it need not be known what was heard.
+    if !store.has_suspects(account, table)? {
+        return Ok(());
     }
-    Ok(())
+    let Some(heard) = word.heard(store)? else { return Ok(()) };
+    let mut unexplained = Vec::new();
+    for (id, at, time) in store.take_suspects(account, table, clock, heard)? {
+        // A change moves it to the time of the change, which is recent.
+        if word.heard == Heard::ByList && time.is_some_and(|time| time >= at - SETTLE_MS) {
+            continue;
+        }
+        let round = store.check_before(account, table, REREAD, at)?;
+        store.note_check((account, table), (REREAD, round), (0, 1))?;
+        unexplained.push(id);
+    }
+    match unexplained.is_empty() {
+        true => Ok(()),
+        false => store.tell_difference((account, table, clock), &unexplained, wall),
+    }
 }
 
 /// How word of a change of one stream's rows comes, and up to when it came.

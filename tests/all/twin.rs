@@ -16,6 +16,7 @@ use counterfoil::config;
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::http::{self, Method, NetOptions, NetTransport, Response, Transport, TransportError};
 use counterfoil::paths::{Overrides, Paths};
+use counterfoil::problem::EGRESS_NO_CONSENT;
 use counterfoil::sandbox::receiver::{RawRequest, Receiver, ReceiverOptions};
 use counterfoil::sandbox::{CHECKOUT_KEY, Options, STRIPE_KEY, Sandbox};
 use counterfoil::store::{Reader, Table};
@@ -109,11 +110,23 @@ async fn live(life: Life, addr: SocketAddr) -> Option<(SocketAddr, Lived)> {
     clock.advance(DAYS);
     ask(&parts, Request::Sync { targets: vec![] }).await;
     spoil(&parts.store_path, life.spoil);
-    let (released, sent) = release_and_send(&parts, &mut Kept::default()).await.unwrap();
+    let mut kept = Kept::default();
+    let (released, sent) = release_and_send(&parts, &mut kept).await.unwrap();
     assert_eq!(released, sent.acknowledged, "{:?}", sent.problems);
+    exchange_outbox(&parts, &mut kept).await;
     let charges = Reader::open(&parts.store_path).unwrap().table("SELECT * FROM stripe_charges ORDER BY id").unwrap();
     parts.close().await.unwrap();
     Some((addr, Lived { requests: receiver.requests(), charges }))
+}
+
+/// Files that were put aside between two deliveries are not written any more: the new ones know of no consent.
+async fn exchange_outbox(parts: &Parts, kept: &mut Kept) {
+    assert!(release_and_send(parts, kept).await.unwrap().0.is_empty(), "nothing more is due");
+    let at = |ending: &str| parts.paths.egress().with_extension(ending);
+    for ending in ["db", "db-wal", "db-shm"] {
+        std::fs::rename(at(ending), at(&format!("{ending}.aside"))).unwrap();
+    }
+    assert!(release_and_send(parts, kept).await.unwrap_err().is(&EGRESS_NO_CONSENT));
 }
 
 fn open(life: Life, folder: &Path, clock: &FixedClock, sandbox: &Sandbox, receiver: &Receiver) -> Parts {

@@ -71,7 +71,7 @@ pub(super) fn upstream(storm: &Storm, time: &Time, parts: &Parts) -> Told<Result
 pub(super) fn batch(
     direct: &Direct,
     time: &Time,
-    (store, outbox): (&Path, &Path),
+    (reader, outbox): (&Reader, &Path),
     seq: i64,
     bytes: &[u8],
 ) -> Result<(), String> {
@@ -82,7 +82,6 @@ pub(super) fn batch(
     if reading.late {
         return Ok(());
     }
-    let reader = Reader::open(store).map_err(|problem| problem.to_string())?;
     let day: jiff::civil::Date = reading.period.parse().map_err(|_| format!("batch {seq}: no day"))?;
     let start = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?.timestamp().as_second();
     if time.now() < (start + 86_400 + 3 * 86_400) * 1000 {

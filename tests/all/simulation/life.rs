@@ -1,7 +1,7 @@
 //! One simulation: the product's own loops live through a storm of faults, die and start again, then have a quiet tail in
 //! which all must become well. A person is simulated too: sets keys, mends the configuration, resumes what was stopped.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use counterfoil::agent::parts::{Parts, Seams, Writer};
 use counterfoil::agent::request::{Request, perform};
@@ -62,6 +62,8 @@ struct World {
     /// Which life it is.
     life: u32,
     enrolled: bool,
+    /// How batches are looked at: the store as the judge reads it, as long as a life lasts.
+    eyes: Arc<Mutex<Option<Reader>>>,
     /// A copy of the outbox's file from earlier.
     outbox_copy: bool,
     /// The other key is in use, by provider.
@@ -148,6 +150,7 @@ impl World {
             next: 0,
             life: 0,
             enrolled: false,
+            eyes: Arc::default(),
             outbox_copy: false,
             other: [false; 2],
             poll: options.poll,
@@ -191,6 +194,8 @@ impl World {
             });
             runtime.block_on(async { self.time.end() });
             drop(runtime);
+            // The next life must find its files as a crash leaves them.
+            *self.eyes.lock().unwrap() = None;
             self.awake_ms += self.time.now() - before;
             let end = end?;
             if let Some(wrong) = self.storm.passed().wrong.clone() {
@@ -277,9 +282,15 @@ impl World {
         self.storm.set_calm(false);
         let (store, storm) = (parts.store_path.clone(), self.storm.clone());
         let (time, outbox) = (self.time.clone(), parts.paths.egress());
-        let planted = self.options.planted.clone();
+        let (planted, eyes) = (self.options.planted.clone(), self.eyes.clone());
         let look = move |seq: i64, bytes: &[u8]| {
-            honestly(&planted, || super::away::batch(&storm.direct, &time, (&store, &outbox), seq, bytes))
+            let mut eyes = eyes.lock().unwrap();
+            let reader = match eyes.take() {
+                Some(reader) => reader,
+                None => Reader::open(&store).map_err(|problem| problem.to_string())?,
+            };
+            let reader = eyes.insert(reader);
+            honestly(&planted, || super::away::batch(&storm.direct, &time, (reader, &outbox), seq, bytes))
         };
         *self.storm.on_batch.lock().unwrap() = Some(Box::new(look));
         Ok(())
@@ -315,8 +326,8 @@ impl World {
         if let Some(((to, _), count)) = hammered {
             return Err(format!("budget: {count} requests to {to} in a day"));
         }
-        let reader = Reader::open(&agent.parts.store_path).map_err(|problem| problem.to_string())?;
-        let hash = honestly(&self.options.planted, || self.oracle.look(&reader, check))?;
+        let reader = agent.judged().map_err(|problem| problem.to_string())?;
+        let hash = honestly(&self.options.planted, || self.oracle.look(reader, check))?;
         self.storm.passed().note(hash);
         Ok(())
     }
@@ -346,7 +357,9 @@ impl World {
             // Twice in a seed would only be longer.
             Spell::LongDown if !self.storm.passed().struck.contains_key("LongDown") => {
                 self.storm.passed().struck.insert("LongDown".to_owned(), 1);
-                return Ok(Some(End::Down(DAY * (30 + trouble.draw % 10))));
+                // A month is more than the feed reaches back; a week is away for a third of the work.
+                let days = if trouble.draw % 3 == 0 { 30 } else { 5 } + trouble.draw / 3 % 10;
+                return Ok(Some(End::Down(DAY * days)));
             }
             Spell::Suspended => {
                 note(Spell::Suspended);

@@ -1,10 +1,12 @@
 //! The agent's own loops under way, and what can be done to them from outside.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use counterfoil::agent::parts::Parts;
 use counterfoil::agent::run::{deliver, keep};
+use counterfoil::problem::Result;
 use counterfoil::store::Reader;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -17,6 +19,8 @@ pub(super) struct Running {
     tasks: Vec<JoinHandle<()>>,
     courier: JoinHandle<()>,
     reader: std::sync::Mutex<Option<Reader>>,
+    /// The judge's way into the store, as long as this life lasts.
+    judge: OnceCell<Reader>,
 }
 
 impl Running {
@@ -28,14 +32,22 @@ impl Running {
         };
         let tasks = ["main", "eu"].into_iter().zip(&nudges).map(start).collect();
         let courier = tokio::spawn(deliver(parts.clone(), new_rows.clone()));
-        Self { parts, nudges, stop, tasks, courier, reader: std::sync::Mutex::default() }
+        Self { parts, nudges, stop, tasks, courier, reader: std::sync::Mutex::default(), judge: OnceCell::new() }
+    }
+
+    /// The store as the judge reads it.
+    pub(super) fn judged(&self) -> Result<&Reader> {
+        match self.judge.get() {
+            Some(reader) => Ok(reader),
+            None => Reader::open(&self.parts.store_path).map(|reader| self.judge.get_or_init(|| reader)),
+        }
     }
 
     pub(super) fn nudge(&self) {
         self.nudges.iter().for_each(|nudge| nudge.notify_one());
     }
 
-    pub(super) fn alive(&self) -> Result<(), String> {
+    pub(super) fn alive(&self) -> std::result::Result<(), String> {
         let ended = self.tasks.iter().any(JoinHandle::is_finished) || self.courier.is_finished();
         if ended { Err("a loop of the agent ended by itself".to_owned()) } else { Ok(()) }
     }
@@ -62,8 +74,9 @@ impl Running {
     }
 
     /// An orderly end.
-    pub(super) async fn stop(self) -> Result<(), String> {
+    pub(super) async fn stop(self) -> std::result::Result<(), String> {
         self.release();
+        drop(self.judge);
         self.courier.abort();
         drop(self.courier.await);
         self.stop.store(true, std::sync::atomic::Ordering::SeqCst);

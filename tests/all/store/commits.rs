@@ -1,7 +1,7 @@
 //! Commits: what a page becomes in the file, counted and proven, and that all of it stands or none.
 
 use counterfoil::problem;
-use counterfoil::store::{Committed, Step, StoreHandle, WindowState};
+use counterfoil::store::{Committed, RUNS_KEPT, RunEnd, Step, StoreHandle, WindowState};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -305,4 +305,20 @@ fn accounts_keep_their_rows_under_any_name() {
     assert_eq!(all.iter().map(|a| a.account).collect::<Vec<_>>(), [other.account, main.account]);
     assert_eq!((all[1].connection.as_deref(), all[1].livemode), (None, Some(true)));
     assert_eq!(store.count_rows(main.account, "stripe_charges").unwrap(), 2, "rows stay");
+}
+
+#[test]
+fn of_a_streams_runs_the_last_are_kept_whatever_other_streams_do() {
+    let (_folder, path) = folder();
+    let mut store = open(&path);
+    let account = account(&mut store, "main").account;
+    let rare = store.begin_run(account, "stripe_payouts", READ_AT).unwrap();
+    for n in 0..RUNS_KEPT + 100 {
+        let run = store.begin_run(account, "stripe_charges", READ_AT + n).unwrap();
+        store.end_run(run, &RunEnd::default(), READ_AT + n).unwrap();
+    }
+    let count = |stream: &str| look(&path, &format!("SELECT count(*), min(run) FROM runs WHERE stream = '{stream}'"));
+    assert_eq!(count("stripe_payouts"), [format!("1|{rare}")]);
+    // 601 runs there were in all; after the 576th the first 75 of these 575 went.
+    assert_eq!(count("stripe_charges"), [format!("{}|{}", RUNS_KEPT + 25, rare + 76)]);
 }
