@@ -256,3 +256,18 @@ pub(super) fn link(before: &[u8; 32], seq: i64, install: &str, digest: &[u8; 32]
 fn vouched(bytes: &EgressBytes) -> Result<guard::Reading> {
     guard::check(bytes.as_slice()).map_err(|refusal| EGRESS_GUARD.with(refusal))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By another program's SHA-256 over: link before, number, length of the install's name, name, digest.
+    #[test]
+    fn the_chain_is_fixed() {
+        let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let first = link(&[0; 32], 1, "install-1", &[7; 32]);
+        assert_eq!(hex(first), "b23da4c9135671b5d0e56ba896d159ec8b771557d60ea75d2116b51d1660842f");
+        let second = link(&first, 2, "install-1", &[8; 32]);
+        assert_eq!(hex(second), "ebdf4e2c4ac5fdf0af7ae4d85950f25260c274a4b34b7bdad87880c00832b2fd");
+    }
+}

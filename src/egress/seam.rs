@@ -225,6 +225,7 @@ mod tests {
             "https://host:0",
             "https://host:99999",
             "https://ho st",
+            "https://]",
         ];
         for text in bad {
             assert!(ReceiverUrl::parse(text).is_err(), "{text}");

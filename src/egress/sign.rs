@@ -205,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn what_the_receiver_signs_is_fixed() {
+        let (a, b, c) = ("A".repeat(43), "AQEB".repeat(10), "AgIC".repeat(10));
+        let text = |message: Vec<u8>| String::from_utf8(message).unwrap();
+        let receipt = text(receipt_message("install-1", 7, &[0; 32]));
+        assert_eq!(receipt, format!("counterfoil-receipt-v1\ninstall-1\n7\n{a}=\n"));
+        let enrolment = text(enrolment_message("install-1", &[0; 32], &[1; 32], &[2; 32]));
+        assert_eq!(enrolment, format!("counterfoil-enrolment-v1\ninstall-1\n{a}=\n{b}AQE=\n{c}AgI=\n"));
+    }
+
+    #[test]
     fn any_changed_part_of_a_request_is_seen() {
         let target = Target { method: "PUT", authority: "receiver.example", path: "/v1/installs/a/batches/1" };
         let headers = signed_headers(&signer(), target, b"body", 1_700_000_000);

@@ -278,6 +278,7 @@ fn what_is_no_page_is_malformed() {
     assert_eq!(read(r#"{"data":[]} {}"#), Err(Malformed::Trailing));
     assert_eq!(read(r#"{"error":{}}"#), Err(Malformed::NoRecords));
     assert_eq!(read("[]"), Err(Malformed::NoRecords));
+    assert_eq!(read(r#"[{"id":"a"}]"#), Err(Malformed::NoRecords));
     assert!(matches!(read("<html>"), Err(Malformed::Json(..))));
     assert!(matches!(read(""), Err(Malformed::Json(..))));
     assert_eq!(read(r#"{"data":[]}"#), Ok(0));
@@ -310,9 +311,129 @@ fn a_fault_in_a_declaration_names_file_line_and_column() {
             "demo.sql line 1, column 1: a table needs a sentence above it that says what one row is",
         ),
         ("DROP TABLE t;\n", "demo.sql line 1, column 1: expected a comment, CREATE TABLE or CREATE INDEX"),
+        ("-- Doc.\nCREATE TABLE T (\n", "demo.sql line 2, column 14: expected `CREATE TABLE name (`"),
+        ("-- Doc.\nCREATE TABLE t (\n  Id TEXT, -- id | id | x\n", "demo.sql line 3, column 1: expected a column"),
+        ("", "demo.sql line 0, column 1: no complete CREATE TABLE"),
+        (
+            "-- Doc.\nCREATE TABLE t (\n  account INTEGER -- - | ops | x\n  PRIMARY KEY (account)\n);\n\
+             -- each: a[]\n-- Doc.\nCREATE TABLE u (\n  account INTEGER -- - | ops | x\n",
+            "demo.sql line 9, column 1: no complete CREATE TABLE",
+        ),
+        ("-- each: a[] (oldest first)\n", "demo.sql line 1, column 9: after the array only `(newest first)` may stand"),
+        (
+            "-- Doc.\nCREATE TABLE t (\n  fee INTEGER -- fee (decimal) | measure | x\n",
+            "demo.sql line 3, column 23: unknown conversion",
+        ),
+        (
+            "-- Doc.\nCREATE TABLE t (\n  account INTEGER -- - | ops | x\n  fee INTEGER -- fee (decimal currency) | measure | x\n\
+             PRIMARY KEY (account)\n);\n",
+            "demo.sql: column t.fee refers to a path that no column declares",
+        ),
+        (
+            "-- Doc.\nCREATE TABLE t (\n  account INTEGER -- - | ops | x\n  of TEXT -- ^id | id | x\n\
+             PRIMARY KEY (account)\n);\n",
+            "demo.sql: column t.of refers to a path that no column declares",
+        ),
     ] {
         let fault = Declaration::parse("demo.sql", sql).unwrap_err();
         assert!(fault.is(&problem::DECLARATION));
         assert_eq!(fault.detail(), place);
     }
+}
+
+#[test]
+fn a_conversion_may_be_named_though_it_is_the_usual_one() {
+    let of = |kind, word| {
+        let sql = format!(
+            "-- Doc.\nCREATE TABLE t (\n  account INTEGER, -- - | ops | x\n  a {kind}, -- a ({word}) | vocab | x\n  PRIMARY KEY (account)\n);\n"
+        );
+        Declaration::parse("demo.sql", sql.leak()).map(|read| read.tables[0].columns[1].conversion.clone())
+    };
+    assert_eq!(of("TEXT", "text").unwrap(), Conversion::Text);
+    assert_eq!(of("INTEGER", "integer").unwrap(), Conversion::Integer);
+    assert!(of("INTEGER", "text").is_err() && of("TEXT", "integer").is_err(), "a conversion makes one type");
+}
+
+/// Windows that another declaration walked prove nothing: whatever decides what is stored must change the hash.
+#[test]
+fn the_hash_follows_what_is_stored_and_nothing_else() {
+    let hash = |from: &str, to: &str| {
+        assert!(PAYMENTS.contains(from), "{from}");
+        Declaration::parse("demo.sql", PAYMENTS.replacen(from, to, 1).leak()).unwrap().hash
+    };
+    let own = hash("", "");
+    assert!(own.len() == 16 && own.bytes().all(|byte| byte.is_ascii_hexdigit()), "{own}");
+    for (from, to) in [
+        ("-- card.brand ", "-- card.scheme "),
+        ("(lower) | vocab | code", "(text) | vocab | code"),
+        ("  brand  ", "  scheme"),
+        ("  note  ", "  notes "),
+        ("demo_actions", "demo_deeds"),
+        ("-- id | id | its id\n  status", "-- number | id | its id\n  status"),
+    ] {
+        assert_ne!(hash(from, to), own, "{from} → {to}");
+    }
+    for (from, to) in
+        [("| vocab | brand", "| reference | brand"), ("| free text", "| words"), ("-- One payment.", "-- A payment.")]
+    {
+        assert_eq!(hash(from, to), own, "{from} → {to}");
+    }
+}
+
+#[test]
+fn what_names_a_person_is_stored_by_no_profile() {
+    const CLASSES: [&str; 10] =
+        ["id", "token", "vocab", "measure", "time", "ops", "reference", "text", "card", "direct"];
+    for (profile, stored) in [(Profile::Strict, 6), (Profile::Standard, 7), (Profile::Finance, 9)] {
+        let classes = CLASSES.map(|name| Class::parse(name).unwrap().stored_in(profile));
+        assert_eq!(classes.map(usize::from), std::array::from_fn(|at| usize::from(at < stored)), "{profile:?}");
+    }
+}
+
+#[test]
+fn records_of_either_mode_are_counted() {
+    let (_, projection) = projection(Profile::Standard);
+    let body =
+        r#"{"data":[{"id":"a","email":true},{"id":"b","email":true},{"id":"c","email":false},{"id":"d","email":1}]}"#;
+    let page = projection.telling_mode(Some("email")).page(body.as_bytes().to_vec(), &LIST).unwrap();
+    assert_eq!((page.modes, page.records), ([1, 2], 4));
+    assert_eq!(read(Profile::Standard, body).modes, [0, 0], "where no field tells it");
+}
+
+#[test]
+fn an_id_is_text_and_other_texts_may_come_as_something_else() {
+    let page = read(
+        Profile::Finance,
+        r#"{"data":[{"id":5},{"id":true},{"id":0.5},{"id":"a","note":true,"customer":12},{"id":"b","note":false}]}"#,
+    );
+    let reasons: Vec<_> = page.rejected.iter().map(|one| (one.reason, one.column.as_str())).collect();
+    assert_eq!(reasons, [("unexpected_number", "id"), ("unexpected_boolean", "id"), ("unexpected_fraction", "id")]);
+    assert_eq!(
+        show(&page, 0),
+        ["a|-|-|-|-|-|-|-|-|-|-|12|demo.payer_token=12|true|-", "b|-|-|-|-|-|-|-|-|-|-|-|-|false|-"]
+    );
+}
+
+#[test]
+fn an_element_that_is_no_object_is_rejected_and_what_is_around_it_stays() {
+    for element in ["null", "[1]", "7", "true", "\"x\""] {
+        let body = format!(r#"{{"data":[{{"id":"a","actions":[{element}]}},{{"id":"b","actions":[{{"id":"x"}}]}}]}}"#);
+        let page = read(Profile::Standard, &body);
+        let reasons: Vec<_> = page.rejected.iter().map(|one| one.reason).collect();
+        assert_eq!((reasons, page.tables[0].len(), page.tables[1].len()), (vec!["not_an_object"], 2, 1), "{element}");
+    }
+}
+
+#[test]
+fn what_an_element_holds_and_is_not_kept_is_no_drift() {
+    let body = r#"{"data":[{"id":"a","actions":[{"id":"x","secret":"s","novel":1}],"secret":2}]}"#;
+    let drift = read(Profile::Standard, body).drift;
+    assert_eq!(drift.keys().map(String::as_str).collect::<Vec<_>>(), ["actions[].novel", "secret"]);
+}
+
+#[test]
+fn new_names_are_counted_up_to_a_bound() {
+    let fields: Vec<String> = (0..70).map(|n| format!("\"novel_{n}\":1")).collect();
+    let page = read(Profile::Standard, &format!(r#"{{"data":[{{"id":"a",{}}}]}}"#, fields.join(",")));
+    assert_eq!((page.drift.len(), page.tables[0].len()), (64, 1));
 }

@@ -54,7 +54,9 @@ fn through(seeds: std::ops::Range<u64>, each: impl Fn(Options, Lived) + Sync) {
 #[derive(Default)]
 struct Sum {
     seeds: u64,
+    /// Hours of the world, and those of them in which the machine was on.
     hours: i64,
+    awake: i64,
     cpu: f64,
     requests: u64,
     lives: u64,
@@ -73,7 +75,8 @@ fn seeds() {
     through(first..first + count, |options, lived| {
         let mut sum = sum.lock().unwrap();
         sum.seeds += 1;
-        sum.hours += lived.ms / 3_600_000;
+        sum.hours += lived.world_ms / options::HOUR;
+        sum.awake += lived.awake_ms / options::HOUR;
         sum.cpu += lived.cpu;
         sum.requests += lived.requests;
         sum.lives += u64::from(lived.lives);
@@ -103,11 +106,13 @@ fn seeds() {
 fn told(sum: &Sum, took: Duration) {
     let seconds = took.as_secs_f64();
     println!(
-        "{} seeds, {} simulated hours in {seconds:.1} s ({:.0} a second of one core); {} requests, {} lives, {} rows compared, \
-         {} batches received; {} of {} kinds of fault struck",
+        "{} seeds, {} simulated hours in {seconds:.1} s ({:.0} a second of one core), the machine on in {} of them ({:.0}); \
+         {} requests, {} lives, {} rows compared, {} batches received; {} of {} kinds of fault struck",
         sum.seeds,
         sum.hours,
         sum.hours as f64 / sum.cpu,
+        sum.awake,
+        sum.awake as f64 / sum.cpu,
         sum.requests,
         sum.lives,
         sum.rows,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil::egress::sign::{Target, base64, enrolment_message, is_request_signed};
+use counterfoil::egress::sign::{Target, base64, enrolment_message, is_request_signed, sha256};
 use counterfoil::egress::wire::DAY_MS;
 use counterfoil::egress::{Courier, Ed25519Signer, Mode, Pass, Reply, SendFailure, Signer as _};
 use counterfoil::entropy::SeededEntropy;
@@ -36,6 +36,7 @@ fn codes(pass: &Pass) -> Vec<&'static str> {
 #[test]
 fn batches_go_in_order_signed_and_are_done_with_a_receipt() {
     let mut rig = three();
+    assert_eq!(rig.outbox.waiting().unwrap(), (3, 0));
     let done = pass(&mut rig, Mode::On);
     assert_eq!((done.acknowledged, done.retry_in, done.problems.len()), (vec![1, 2, 3], None, 0));
     for (request, seq) in rig.sender.batches().iter().zip(1..) {
@@ -94,6 +95,13 @@ fn a_success_without_the_pinned_keys_receipt_is_none() {
         receipt(&pinned(), "install-1", 1, &body(&rig, 2)),
         Reply { status: 200, body: text.replace("}", ",\"more\":1}").into_bytes(), ..Reply::default() },
     ];
+    // Signed for our batch, but saying of itself that it is for another.
+    let (ours, other) = (base64(&sha256(&first)), base64(&sha256(&body(&rig, 2))));
+    let said = [("install-1", "install-2"), ("\"seq\":1,", "\"seq\":2,"), (ours.as_str(), other.as_str())];
+    let answers = answers.into_iter().chain(said.map(|(from, to)| {
+        assert!(text.contains(from));
+        Reply { status: 200, body: text.replace(from, to).into_bytes(), ..Reply::default() }
+    }));
     for answer in answers {
         rig.sender.then(Ok(answer));
         let refused = pass(&mut rig, Mode::On);

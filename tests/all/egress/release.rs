@@ -293,6 +293,31 @@ fn the_file_is_its_owners_alone() {
     }
 }
 
+#[test]
+fn under_a_consent_a_preview_begins_where_the_consent_does() {
+    let mut rig = Rig::unaccepted();
+    // Twenty of the day's attempts came before the consent, sixteen after it.
+    rig.clock.advance(20_500);
+    rig.accept().unwrap();
+    let attempts: Vec<Attempt> = (1..37).map(|n| attempt(n, monday(), n)).collect();
+    let db = store(&attempts);
+    let shown = preview(Some(&rig.outbox), &db, due(monday()), None).unwrap();
+    rig.release(&db, due(monday())).unwrap();
+    assert_eq!(shown[0].reading.bytes().as_slice(), rig.outbox.show(1).unwrap().bytes);
+    assert_eq!(shown[0].reading.cells.iter().map(|cell| cell.count).sum::<u32>(), 16);
+}
+
+#[test]
+fn a_file_in_the_place_of_the_open_one_is_noticed() {
+    let rig = Rig::unaccepted();
+    assert!(rig.outbox.is_at(&rig.path()));
+    let aside = rig.folder.path().join("aside.db");
+    std::fs::rename(rig.path(), &aside).unwrap();
+    assert!(!rig.outbox.is_at(&rig.path()) && rig.outbox.is_at(&aside));
+    std::fs::copy(&aside, rig.path()).unwrap();
+    assert!(!rig.outbox.is_at(&rig.path()), "the same bytes, but another file");
+}
+
 /// A person's veto and what `egress` shows open the file again while the courier has it: closing theirs must not drop the
 /// courier's lock, or a tool that closes the file next would believe that it is alone and take the log away.
 #[cfg(target_os = "linux")]

@@ -32,8 +32,10 @@ const MANY: u64 = 20_000;
 pub(super) struct Lived {
     pub(super) wrong: Option<String>,
     pub(super) trace: u64,
-    /// Simulated milliseconds, without those in which the agent was down.
-    pub(super) ms: i64,
+    /// Simulated milliseconds, all of them.
+    pub(super) world_ms: i64,
+    /// Without those in which the agent was down.
+    pub(super) awake_ms: i64,
     /// Seconds of processor time that it took.
     pub(super) cpu: f64,
     pub(super) requests: u64,
@@ -90,7 +92,8 @@ pub(super) fn live(options: &Options) -> Lived {
     Lived {
         wrong: wrong.or_else(|| passed.wrong.clone()),
         trace: passed.trace(),
-        ms: world.awake_ms,
+        world_ms: world.time.now() - BEGIN,
+        awake_ms: world.awake_ms,
         cpu: cpu_seconds() - began,
         requests: passed.requests,
         lives: world.life,
