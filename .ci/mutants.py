@@ -175,7 +175,8 @@ def binaries():
 
 def environment(**more):
     memory = {"TMPDIR": "/dev/shm"} if Path("/dev/shm").is_dir() else {}
-    return {**os.environ, **memory, "RUST_BACKTRACE": "0", **more}
+    # A few short lives of the simulation are a test like the others.
+    return {**os.environ, **memory, "RUST_BACKTRACE": "0", "SEEDS": "6", "DAYS": "1", **more}
 
 
 def tests_of(programs, slow):

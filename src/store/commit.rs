@@ -285,3 +285,21 @@ pub(super) fn check_width(declaration: &Declaration) -> Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_no_more_columns_than_the_mask_has_bits() {
+        let of = |columns: usize| {
+            let columns: String = (1..columns).map(|n| format!("  c{n} TEXT, -- c{n} | vocab | x\n")).collect();
+            let sql = format!(
+                "-- One.\nCREATE TABLE t (\n  account INTEGER NOT NULL, -- - | ops | x\n{columns}  PRIMARY KEY (account, c1)\n);\n"
+            );
+            check_width(&Declaration::parse("t.sql", sql.leak()).unwrap())
+        };
+        assert!(of(2).is_ok() && of(128).is_ok());
+        assert!([129, 130].iter().all(|columns| of(*columns).is_err_and(|why| why.is(&problem::DECLARATION))));
+    }
+}

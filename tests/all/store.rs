@@ -6,6 +6,7 @@ mod commits;
 mod disk;
 mod group;
 pub(crate) mod kit;
+mod marks;
 mod merge;
 mod migrations;
 mod old;

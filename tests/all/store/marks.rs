@@ -1,0 +1,188 @@
+//! Marks, rounds, tombstones and windows, each step by itself: what stands in the file after it, and what does not.
+
+use counterfoil::store::{Change, Found, Step, Store, Window, WindowState};
+use counterfoil::stream::Profile;
+use serde_json::json;
+
+use super::kit::*;
+
+const TABLE: &str = "stripe_charges";
+
+/// A store with these charges, made at these seconds and read in these reads.
+fn with(charges: &[(&str, i64, i64)]) -> (tempfile::TempDir, std::path::PathBuf, Store, Lane) {
+    let (folder, path) = folder();
+    let mut store = open(&path);
+    let lane = Lane::new(account(&mut store, "main").account, TABLE, Profile::Standard);
+    for (id, created, read_seq) in charges {
+        let record = charge(id, json!({ "created": created }));
+        store.commit_page(&lane.commit(&[record], *read_seq, Step::Nothing)).unwrap();
+    }
+    (folder, path, store, lane)
+}
+
+fn marks(path: &std::path::Path) -> Vec<String> {
+    look(path, "SELECT id, changed_at, marked_seq, reason FROM changes ORDER BY id")
+}
+
+#[test]
+fn of_two_marks_the_earlier_change_and_the_later_number_stand() {
+    let (_folder, path, store, lane) = with(&[]);
+    let of = lane.upsert.account;
+    store.mark_one(of, TABLE, "ch_1", (500, 7), "one").unwrap();
+    store.mark_one(of, TABLE, "ch_1", (900, 9), "two").unwrap();
+    store.mark_one(of, TABLE, "ch_1", (400, 8), "three").unwrap();
+    store.mark_one(of, TABLE, "ch_2", (450, 3), "four").unwrap();
+    assert_eq!(marks(&path), ["ch_1|400|9|three", "ch_2|450|3|four"]);
+    let marked = |account, id| store.is_marked(account, TABLE, id).unwrap();
+    assert_eq!([marked(of, "ch_1"), marked(of, "ch_3"), marked(of + 1, "ch_1")], [true, false, false]);
+    let reader = counterfoil::store::Reader::open(&path).unwrap();
+    assert_eq!(reader.earliest_change(of, TABLE).unwrap(), Some(400));
+    assert_eq!(reader.earliest_change(of, "stripe_refunds").unwrap(), None);
+    assert_eq!(store.marked(of).unwrap().into_iter().collect::<Vec<_>>(), [TABLE]);
+}
+
+#[test]
+fn a_mark_goes_with_a_read_that_was_sent_after_it_and_a_checks_mark_with_none() {
+    let (_folder, path, mut store, lane) = with(&[("ch_1", 10, 5), ("ch_2", 20, 5), ("ch_3", 30, 5)]);
+    let of = lane.upsert.account;
+    for (id, number) in [("ch_1", 4), ("ch_2", 5), ("ch_9", 1)] {
+        store.mark_one(of, TABLE, id, (100, number), "events").unwrap();
+    }
+    store.suspect(of, TABLE, "ch_3", (200, 4)).unwrap();
+    let left = store.settle_changes(of, TABLE, "created_at").unwrap();
+    let change =
+        |id: &str, made_at| Change { id: id.to_owned(), made_at, changed_at: 100, reason: "events".to_owned() };
+    assert_eq!(left, [change("ch_9", None), change("ch_2", Some(20_000))], "the third was read since it was suspected");
+    assert_eq!(marks(&path), ["ch_2|100|5|events", "ch_3|200|4|check", "ch_9|100|1|events"]);
+    assert!(store.has_suspects(of, TABLE).unwrap() && !store.has_suspects(of, "stripe_refunds").unwrap());
+    // One answer that says all there is to say of an object: only to marks before it.
+    store.forget_change(of, TABLE, "ch_2", 5).unwrap();
+    store.forget_change(of, TABLE, "ch_3", 99).unwrap();
+    assert_eq!(marks(&path).len(), 3);
+    store.forget_change(of, TABLE, "ch_2", 6).unwrap();
+    assert_eq!(marks(&path), ["ch_3|200|4|check", "ch_9|100|1|events"]);
+    // What we do not hold and heard of long ago the first walk reads as it is then.
+    store.let_unheld_changes_go(of, TABLE, 100).unwrap();
+    assert_eq!(marks(&path).len(), 2);
+    store.let_unheld_changes_go(of, TABLE, 201).unwrap();
+    assert_eq!(marks(&path), ["ch_3|200|4|check"]);
+}
+
+#[test]
+fn what_is_not_final_and_was_not_read_since_is_marked_once() {
+    let (_folder, path, mut store, lane) = with(&[("ch_1", 10, 3), ("ch_2", 20, 8), ("ch_3", 50, 3), ("ch_4", 10, 3)]);
+    let of = lane.upsert.account;
+    store.mark_one(of, TABLE, "ch_4", (1, 1), "events").unwrap();
+    store.tombstone(of, TABLE, "ch_1", (2, 77)).unwrap();
+    assert_eq!(look(&path, "SELECT count(*) FROM stripe_charges WHERE deleted_at IS NOT NULL"), ["0"], "read since");
+    let due = "created_at <= ?2";
+    assert_eq!(store.mark_unsettled((of, TABLE), due, (40_000, 8), (600, 9)).unwrap(), 1);
+    assert_eq!(marks(&path), ["ch_1|600|9|unsettled", "ch_4|1|1|events"]);
+    assert_eq!(store.mark_unsettled((of, TABLE), due, (40_000, 8), (700, 10)).unwrap(), 0);
+    let meets = |id: &str, at| store.meets((of, TABLE), id, due, at).unwrap();
+    assert_eq!([meets("ch_2", 20_000), meets("ch_2", 19_999), meets("ch_9", 20_000)], [true, false, false]);
+    // A tombstone is a read like any other: its mark goes, its row stays with the moment.
+    store.tombstone(of, TABLE, "ch_1", (12, 78)).unwrap();
+    assert_eq!(marks(&path), ["ch_4|1|1|events"]);
+    assert_eq!(
+        look(&path, "SELECT id, deleted_at, read_seq, source FROM stripe_charges WHERE deleted_at IS NOT NULL"),
+        ["ch_1|78|12|get"]
+    );
+    store.let_go(of, TABLE, "created_at", 20_000).unwrap();
+    assert_eq!(look(&path, "SELECT id FROM stripe_charges ORDER BY id"), ["ch_2", "ch_3"]);
+}
+
+#[test]
+fn a_round_is_noted_taken_once_a_day_and_taken_back() {
+    const DAY: i64 = 86_400_000;
+    let (_folder, _path, mut store, lane) = with(&[]);
+    let of = lane.upsert.account;
+    let mut take = |now| store.take_daily(of, TABLE, "check", now).unwrap().map(|daily| daily.last);
+    assert_eq!(take(10 * DAY), Some(None));
+    assert_eq!([take(10 * DAY), take(11 * DAY - 1)], [None, None]);
+    assert_eq!(take(11 * DAY), Some(Some(10 * DAY)));
+    assert_eq!(take(9 * DAY), Some(None), "a time in the future counts for nothing");
+    assert_eq!(store.round(of, TABLE, "check").unwrap(), Some(9 * DAY));
+    store.forget_round(of, TABLE, "feed").unwrap();
+    assert_eq!(store.round(of, TABLE, "check").unwrap(), Some(9 * DAY));
+    store.forget_round(of, TABLE, "check").unwrap();
+    assert_eq!(store.round(of, TABLE, "check").unwrap(), None);
+}
+
+/// A window as far as these tests look at it.
+fn facts(window: &Window) -> (i64, i64, WindowState, Option<&str>, Option<i64>) {
+    (window.from_at, window.to_at, window.state, window.cursor.as_deref(), window.provider_at)
+}
+
+#[test]
+fn windows_are_restarted_split_given_up_and_closed() {
+    let (_folder, path, mut store, lane) = with(&[]);
+    let upsert = lane.upsert.clone();
+    let kind = ("created", "list");
+    let window = store.open_window(&upsert, kind, (1000, 9000), 50).unwrap();
+    let page = lane.commit(&[charge("ch_1", json!({}))], 1, Step::Continue { window, cursor: "ch_1".to_owned() });
+    store.commit_page(&page).unwrap();
+    let windows = |store: &Store| store.windows(upsert.account, TABLE).unwrap();
+    assert_eq!(facts(&windows(&store)[0]), (1000, 9000, WindowState::Open, Some("ch_1"), Some(50)));
+    store.restart_window(window, 60, "other").unwrap();
+    let begun = windows(&store).remove(0);
+    assert_eq!(facts(&begun), (1000, 9000, WindowState::Open, None, Some(60)));
+    assert_eq!((begun.pages, begun.rows, begun.declaration.as_str()), (0, 0, "other"));
+    let (older, newer) = store.split_window(window, 4000).unwrap();
+    assert!(older == window && newer != window);
+    let halves = windows(&store);
+    assert_eq!(halves.iter().map(|half| half.window).collect::<Vec<_>>(), [older, newer]);
+    assert_eq!(facts(&halves[0]), (1000, 4000, WindowState::Open, None, Some(60)));
+    assert_eq!(facts(&halves[1]), (4000, 9000, WindowState::Open, None, Some(60)));
+    // The same gap found again is one gap; a closed one is walked whole.
+    store.give_up_window(newer, "full_second").unwrap();
+    let again = store.open_window(&upsert, kind, (4000, 9000), 70).unwrap();
+    store.give_up_window(again, "full_second").unwrap();
+    let gap = windows(&store).remove(1);
+    assert_eq!((gap.window, gap.state, gap.reason.as_deref()), (again, WindowState::Gap, Some("full_second")));
+    assert_eq!(windows(&store).len(), 2);
+    store.close_gap(older).unwrap();
+    assert_eq!(windows(&store)[0].state, WindowState::Open, "only a gap is closed");
+    store.close_gap(again).unwrap();
+    let closed = windows(&store).remove(1);
+    assert_eq!((closed.state, closed.reason), (WindowState::Complete, None));
+    assert_eq!(look(&path, "SELECT method FROM coverage ORDER BY from_at"), ["list", "relisted"]);
+    store.forget_windows(&[again]).unwrap();
+    assert_eq!(windows(&store).len(), 1);
+}
+
+#[test]
+fn what_is_shown_is_compared_with_what_is_held() {
+    let (_folder, _path, store, lane) = with(&[("ch_1", 10, 1), ("ch_2", 20, 1), ("ch_3", 30, 1), ("ch_9", 90, 1)]);
+    let compare = |records: &[serde_json::Value], values| {
+        store.compare(&[lane.commit(records, 2, Step::Nothing)], "created_at", (10_000, 31_000), values).unwrap()
+    };
+    let at = |id: &str, created: i64| charge(id, json!({ "created": created }));
+    let same = compare(&[at("ch_1", 10), at("ch_2", 20), at("ch_3", 30)], true);
+    assert_eq!(same, Found { compared: 3, ..Found::default() });
+    assert!(!same.differs());
+    let other = compare(&[charge("ch_1", json!({ "created": 10, "amount": 1 })), at("ch_2", 20), at("ch_4", 25)], true);
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    assert_eq!(other, Found { compared: 4, missing: ids(&["ch_4"]), extra: ids(&["ch_3"]), other: ids(&["ch_1"]) });
+    assert!(other.differs());
+    // Without values only presence counts; a record that was refused without an id may be the one that seems to be gone.
+    let odd = json!({ "id": 7 });
+    let unnamed = compare(&[charge("ch_1", json!({ "created": 10, "amount": 1 })), at("ch_2", 20), odd], false);
+    assert!(unnamed.extra.is_empty() && unnamed.other.is_empty() && !unnamed.differs(), "{unnamed:?}");
+    let named = compare(&[at("ch_1", 10), at("ch_2", 20), charge("ch_3", json!({ "amount": "x" }))], false);
+    assert_eq!(named, Found { compared: 3, ..Found::default() }, "refused, and shown all the same");
+}
+
+#[test]
+fn numbers_of_reads_grow_for_ever() {
+    let (_folder, path, mut store, _) = with(&[]);
+    assert_eq!([store.take_read_seq(256).unwrap(), store.take_read_seq(256).unwrap()], [1, 257]);
+    let mut last = 512;
+    for _ in 0..100 {
+        let first = store.take_read_seq(256).unwrap();
+        assert_eq!(first, last + 1);
+        last += 256;
+    }
+    drop(store);
+    assert!(open(&path).take_read_seq(1).unwrap() > last, "also after a crash");
+}
