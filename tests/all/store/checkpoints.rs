@@ -102,3 +102,68 @@ fn a_checkpoint_that_fails_says_so() {
     assert_eq!(refused.code(), "store.io");
     assert!(refused.detail().starts_with("checkpointing (SQLite code "), "{}", refused.detail());
 }
+
+/// What stands of the store itself.
+fn standing(path: &Path) -> Vec<String> {
+    look(path, "SELECT code, detail FROM problems WHERE stream = 'store' AND cleared_at IS NULL")
+}
+
+/// The limits of the log one by one, in pages; a round writes some thirteen of them.
+#[test]
+fn a_log_is_brought_in_from_one_limit_on_and_emptied_from_another() {
+    let (_folder, path) = folder();
+    let (store, lane) = filled(&path);
+    store.checkpoint(true).unwrap();
+    let handle = StoreHandle::inline(store);
+    let mut seq = 1;
+    let mut write = |limits: (i32, i32)| {
+        seq += 1;
+        let commit = round(&lane, seq);
+        wait(handle.run(move |store| {
+            store.limit_log(limits.0, limits.1);
+            store.note_trouble(1)?;
+            store.commit_page(&commit)
+        }))
+        .unwrap();
+    };
+    // What is in the main file alone: the log is not looked at.
+    let brought = |path: &Path| {
+        let aside = path.with_extension("aside");
+        std::fs::copy(path, &aside).unwrap();
+        look(&aside, "SELECT max(read_seq) FROM stripe_charges")
+    };
+    write((1_000, 2_000));
+    assert_eq!((brought(&path), log(&path) > 0), (vec!["1".to_owned()], true), "short: left alone");
+    let one = log(&path);
+    write((8, 1_000));
+    assert_eq!(brought(&path), ["3"], "brought in");
+    assert!(log(&path) > one, "and not emptied");
+    let two = log(&path);
+    write((8, 1_000));
+    assert_eq!((brought(&path), log(&path)), (vec!["4".to_owned()], two), "begun anew in its place");
+    write((8, 10));
+    assert_eq!((brought(&path), log(&path)), (vec!["5".to_owned()], 0), "too long: emptied");
+    assert_eq!(standing(&path), Vec::<String>::new());
+
+    // A reader holds on: nothing can be emptied, and from the upper limit on that is told, with the size.
+    let reader = stranger(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+    reader.execute_batch("BEGIN; SELECT count(*) FROM stripe_charges").unwrap();
+    for _ in 0..3 {
+        write((8, 1_000));
+    }
+    assert_eq!(standing(&path), Vec::<String>::new(), "long enough to bring in, not to tell");
+    while log(&path) < 2_500_000 {
+        write((8, 100));
+    }
+    // In a transaction of its own, as the agent's pulse does; a frame of the log is a page and 24 bytes.
+    wait(handle.run(|store| store.note_trouble(2))).unwrap();
+    let pages = (log(&path) - 32) / (4096 + 24);
+    let told = |pages: u64| vec![format!("store.log|{} MB", pages * 4096 / 1_000_000)];
+    assert!(standing(&path) == told(pages) || standing(&path) == told(pages - 1), "{:?}, {pages}", standing(&path));
+    reader.execute_batch("COMMIT").unwrap();
+    write((8, 100));
+    wait(handle.run(|store| store.note_trouble(3))).unwrap();
+    assert_eq!(standing(&path), Vec::<String>::new(), "let go, emptied, and told no more");
+    assert!(log(&path) < 200_000, "{}", log(&path));
+    wait(handle.close()).unwrap();
+}
