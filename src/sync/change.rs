@@ -16,21 +16,21 @@ pub(super) enum Reading {
 /// a span costs. From the oldest on, each joins those before it for as long as that costs less than reading it by itself.
 pub(super) fn cheapest(changes: &[Change], pages: &dyn Fn(Span) -> i64) -> Vec<Reading> {
     let mut readings: Vec<Reading> = Vec::new();
-    // The span and the cost of the last reading, when its objects' times are known.
-    let mut last: Option<(Span, i64)> = None;
+    // Where the last reading begins and what it costs, when its objects' times are known.
+    let mut last: Option<(i64, i64)> = None;
     for change in changes {
         // Windows are in whole seconds.
         let second = change.made_at.map(|made| made.div_euclid(1000) * 1000);
-        let joined = last.zip(second).map(|(((from, _), cost), second)| ((from, second + 1000), cost));
+        let joined = last.zip(second).map(|((from, cost), second)| ((from, second + 1000), cost));
         if let Some((span, cost)) = joined
             && pages(span) < cost + 1
         {
-            last = Some((span, pages(span)));
+            last = Some((span.0, pages(span)));
             readings.pop();
             readings.push(Reading::Span(span));
             continue;
         }
-        last = second.map(|second| ((second, second + 1000), 1));
+        last = second.map(|second| (second, 1));
         readings.push(Reading::One(change.id.clone(), change.made_at));
     }
     readings
@@ -58,6 +58,9 @@ mod tests {
         let close: Vec<Change> = (0..50).map(|n| change(Some(n * 1_000 + 500))).collect();
         assert_eq!(cheapest(&close, &pages), [Reading::Span((0, 50_000))]);
         assert_eq!(cheapest(&[], &pages), []);
+        // Two pages or two objects cost the same: then one by one.
+        let even: Vec<Change> = [Some(0), Some(150_000)].map(change).into();
+        assert_eq!(cheapest(&even, &pages), [one(Some(0)), one(Some(150_000))]);
     }
 
     #[test]

@@ -58,6 +58,7 @@ fn an_allowance_accrues_evenly_up_to_three_days_and_forgets_nothing_within_them(
     };
     assert_eq!(left(&[]), (300, None));
     assert_eq!(left(&[(0, 120)]), (230, None), "half a day has passed since midnight");
+    assert_eq!((left(&[(0, 349)]), left(&[(0, 350)])), ((1, None), (0, Some(0.01))), "one is enough");
     assert_eq!(left(&[(1, 300), (0, 50)]), (100, None));
     assert_eq!(left(&[(20, 3_000), (10, 10)]), (-660, Some(6.61)), "and all of it for a month");
     assert_eq!(left(&[(9, 400)]), (300, None), "what was overdrawn is long made good");
@@ -138,4 +139,36 @@ fn only_a_feed_lets_lists_rest() {
     assert_eq!(terms(&checkoutcom::PROVIDER).kinds(), (2, 0));
     assert_eq!(kinds(&["charges", "refunds"]), (2, 0));
     assert_eq!(kinds(&["events", "charges"]), (1, 1));
+}
+
+/// By hand, from 3,300 reads a month: 100 a day, of which looking gets 75 at most and 25 at least.
+#[test]
+fn the_pace_is_this() {
+    let of = |kinds, planned, left, others| {
+        let upkeep = Allowance { planned, left, most: planned as i64 / 11, again_at: None };
+        let (interval, rest) = pace(kinds, &upkeep, others);
+        (interval.as_secs(), rest.as_secs())
+    };
+    assert_eq!(of((1, 6), 3_300, 300, 0.0), (1_728, 20_736), "50 looks, 25 lists of 6");
+    assert_eq!(
+        of((1, 6), 3_300, 300, 40.0),
+        (2_160, 21_600),
+        "40 looks, 20 lists; no list rests for more than six hours"
+    );
+    assert_eq!(of((1, 6), 3_300, 300, 90.0), (5_184, 21_600), "a quarter is for looking whatever others take");
+    assert_eq!(of((1, 6), 3_300, 150, 0.0), (1_728, 20_736), "half of what can be saved up is enough");
+    assert_eq!(of((1, 6), 3_300, 75, 0.0), (3_456, 21_600), "with a quarter of it looking is half as often");
+    assert_eq!(of((1, 6), 3_300, -100, 0.0).0, 21_600);
+    assert_eq!(of((2, 6), 33_000, 3_000, 0.0), (346, 2_074), "250 looks at two lists, 250 lists of 6");
+    assert_eq!(of((2, 0), 3_300, 300, 0.0), (2_304, 0), "where no list may rest");
+    assert_eq!(of((1, 0), 12_672, 1_152, 0.0), (300, 0), "just enough for a look every five minutes");
+    assert_eq!(of((1, 0), 12_660, 1_151, 0.0), (301, 0));
+}
+
+#[test]
+fn what_other_things_take_is_the_mean_of_the_last_days() {
+    let of = |reads: &[_]| lately(&spending(0, reads), NOW) * LATELY_DAYS as f64;
+    assert_eq!(of(&[(0, Purpose::Change, 7), (1, Purpose::Again, 20), (1, Purpose::Check, 1)]), 28.0);
+    assert_eq!(of(&[(0, Purpose::Feed, 7), (1, Purpose::Poll, 20), (1, Purpose::Backfill, 1)]), 0.0);
+    assert_eq!(of(&[(LATELY_DAYS + 1, Purpose::Change, 7), (-1, Purpose::Change, 7)]), 0.0);
 }
