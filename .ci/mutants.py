@@ -4,6 +4,7 @@
     .ci/mutants.py               all rooms of the list below
     .ci/mutants.py vault wire…   these
     .ci/mutants.py … --again     only what an earlier run missed
+    .ci/mutants.py … --only RE   only by the tests whose names the expression finds
 
 The changes are those that cargo-mutants names. All of them are woven into one copy of the sources, each behind a switch
 (tests/mutants), so that there is one build instead of one a change. Every test is run once alone to see which changes it
@@ -179,13 +180,13 @@ def environment(**more):
     return {**os.environ, **memory, "RUST_BACKTRACE": "0", "SEEDS": "6", "DAYS": "1", **more}
 
 
-def tests_of(programs, slow):
+def tests_of(programs, slow, only):
     """Every test: how long it takes alone, and which changes it passes by."""
     names = []
     for which, program in programs.items():
         told = run(program, "--list", "--format=terse", stdout=subprocess.PIPE, cwd=TREE).stdout
         tests = [line[: -len(": test")] for line in told.splitlines() if line.endswith(": test")]
-        names += [(which, name) for name in tests if not re.search(LEFT_OUT, name)]
+        names += [(which, name) for name in tests if not re.search(LEFT_OUT, name) and re.search(only, name)]
 
     def alone(test):
         which, name = test
@@ -241,6 +242,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("rooms", nargs="*")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--only", default="")
     parser.add_argument("--slow", type=float, default=15)
     parser.add_argument("--most", type=float, default=60)
     asked = parser.parse_args()
@@ -249,7 +251,7 @@ def main():
     fresh()
     mutants, told = woven(rooms)
     programs = binaries()
-    tests = tests_of(programs, asked.slow)
+    tests = tests_of(programs, asked.slow, asked.only)
     for (which, name), state, took, _ in tests:
         if state != "passed":
             print(f"not used: {which} {name}: {state} alone, {took:.1f} s", flush=True)
