@@ -322,3 +322,30 @@ fn of_a_streams_runs_the_last_are_kept_whatever_other_streams_do() {
     // 601 runs there were in all; after the 576th the first 75 of these 575 went.
     assert_eq!(count("stripe_charges"), [format!("{}|{}", RUNS_KEPT + 25, rare + 76)]);
 }
+
+#[test]
+fn of_a_stream_the_last_problem_stands_and_of_a_connection_all() {
+    let (_folder, path) = folder();
+    let mut store = open(&path);
+    let of = Some(account(&mut store, "main").account);
+    let standing =
+        || look(&path, "SELECT coalesce(stream, '-'), code FROM problems WHERE cleared_at IS NULL ORDER BY 1, 2");
+    let mut note = |account, stream, entry: &'static problem::Entry, at| {
+        store.note_problem(account, stream, &entry.plain(), at).unwrap();
+    };
+    note(of, Some("stripe_charges"), &problem::HTTP_FORBIDDEN, 1);
+    note(of, Some("stripe_charges"), &problem::HTTP_TIMEOUT, 2);
+    note(of, None, &problem::HTTP_FORBIDDEN, 3);
+    note(of, None, &problem::HTTP_TIMEOUT, 4);
+    note(None, Some("upstream"), &problem::EGRESS_BUSY, 5);
+    note(None, Some("upstream"), &problem::EGRESS_GONE, 6);
+    let (forbidden, timeout) = (problem::HTTP_FORBIDDEN.code, problem::HTTP_TIMEOUT.code);
+    let (busy, gone) = (problem::EGRESS_BUSY.code, problem::EGRESS_GONE.code);
+    let all = |codes: &[(&str, &str)]| codes.iter().map(|(of, code)| format!("{of}|{code}")).collect::<Vec<_>>();
+    let before =
+        [("-", forbidden), ("-", timeout), ("stripe_charges", timeout), ("upstream", busy), ("upstream", gone)];
+    assert_eq!(standing(), all(&before));
+    store.clear_problem(busy, 7).unwrap();
+    assert_eq!(standing(), all(&[before[0], before[1], before[2], before[4]]));
+    assert_eq!(look(&path, &format!("SELECT cleared_at FROM problems WHERE code = '{busy}'")), ["7"]);
+}
