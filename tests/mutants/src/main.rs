@@ -79,8 +79,9 @@ fn mutant((number, value): (usize, &Value)) -> Mutant {
 
 fn weave(source: &str, of: &[&Mutant], woven: &mut BTreeSet<usize>) -> String {
     let file = syn::parse_file(source).expect("a source that compiles");
-    let lines: Vec<usize> =
-        std::iter::once(0).chain(source.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1)).collect();
+    let lines: Vec<usize> = std::iter::once(0)
+        .chain(source.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1))
+        .collect();
     let mut by_start: HashMap<(usize, usize), Vec<usize>> = HashMap::new();
     for (index, one) in of.iter().enumerate() {
         by_start.entry(one.at).or_default().push(index);
