@@ -17,11 +17,9 @@ mod on {
 
     /// Every kill point, in the order in which a page, then a release, meets them.
     pub const KILL_POINTS: &[&str] = &[
-        "window.opened",
         "page.received",
         "page.before_commit",
         "page.after_commit",
-        "window.split",
         "release.before_commit",
         "release.after_commit",
         "courier.before_send",

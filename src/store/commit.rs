@@ -70,6 +70,8 @@ pub struct Committed {
     pub written: u64,
     /// Records and elements that did not convert.
     pub rejected: u64,
+    /// The key of the window that the page is of.
+    pub window: Option<i64>,
 }
 
 impl Upsert {
@@ -135,8 +137,9 @@ impl Store {
         if let Step::One { id } = &commit.step {
             self.forget_change(commit.upsert.account, &commit.upsert.stream, id, commit.read_seq)?;
         }
-        self.step(&commit.upsert, &commit.step, commit.page.records, rejected, commit.read_at)?;
-        Ok(Committed { records: commit.page.records, written, rejected })
+        let counts = (commit.page.records, rejected);
+        let window = self.step(&commit.upsert, &commit.step, counts, commit.read_at)?;
+        Ok(Committed { records: commit.page.records, written, rejected, window })
     }
 
     /// Writes the wanted rows of a table; says of each whether it now shows this read (a later one may stand there).

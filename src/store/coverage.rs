@@ -45,25 +45,49 @@ pub struct Window {
     pub reason: Option<String>,
 }
 
+/// A window of which nothing is in the store yet: it gets there with its first page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewWindow {
+    /// The provider's time that it bounds.
+    pub clock: &'static str,
+    /// How it is walked.
+    pub method: &'static str,
+    /// `[from, to)`, milliseconds of the provider's clock.
+    pub span: (i64, i64),
+    /// The provider's time when the walk began.
+    pub provider_at: i64,
+}
+
+/// Which window a page is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKey {
+    /// One that earlier pages have brought into the store.
+    Kept(i64),
+    /// One whose first page this is.
+    New(NewWindow),
+}
+
 /// What a page proves about its window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// More to come after this cursor.
     Continue {
         /// The window.
-        window: i64,
+        window: WindowKey,
         /// The last id of this page.
         cursor: String,
     },
     /// The window is walked whole.
     Complete {
         /// The window.
-        window: i64,
+        window: WindowKey,
     },
-    /// The window is walked whole, and what it covers was covered before: it leaves no trace.
-    Again {
+    /// The window cannot be walked whole: a gap.
+    GiveUp {
         /// The window.
-        window: i64,
+        window: WindowKey,
+        /// Why (a word of ours).
+        reason: &'static str,
     },
     /// One object was read by itself: no mark that is older than the read stands on it any more.
     One {
@@ -122,54 +146,15 @@ impl Store {
         windows(&self.connection, account, stream)
     }
 
-    /// Opens a window that is about to be walked, at the provider's time `provider_at`.
-    pub fn open_window(
-        &mut self,
-        upsert: &Upsert,
-        (clock, method): (&str, &str),
-        (from_at, to_at): (i64, i64),
-        provider_at: i64,
-    ) -> Result<i64> {
+    /// Brings a window into the store, with nothing of it read yet.
+    pub fn open_window(&mut self, upsert: &Upsert, new: NewWindow) -> Result<i64> {
         let sql =
             "INSERT INTO coverage (account, stream, clock, from_at, to_at, method, state, provider_at, declaration)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', ?7, ?8)";
-        let row =
-            params![upsert.account, upsert.stream, clock, from_at, to_at, method, provider_at, upsert.declaration];
+        let NewWindow { clock, method, span: (from, to), provider_at } = new;
+        let row = params![upsert.account, upsert.stream, clock, from, to, method, provider_at, upsert.declaration];
         self.connection.execute_cached(sql, row).doing("opening a window")?;
         Ok(self.connection.last_insert_rowid())
-    }
-
-    /// Starts a window again from its beginning: its cursor was refused, or it was left open by an earlier run.
-    pub fn restart_window(&mut self, window: i64, provider_at: i64, declaration: &str) -> Result<()> {
-        let sql =
-            "UPDATE coverage SET cursor = NULL, pages = 0, rows = 0, rejected = 0, provider_at = ?2, declaration = ?3
-            WHERE window = ?1 AND state = 'open'";
-        let row = params![window, provider_at, declaration];
-        self.connection.execute_cached(sql, row).doing("restarting a window").map(|_| ())
-    }
-
-    /// Replaces an open window by its two halves: it held more than one response can show.
-    pub fn split_window(&mut self, window: i64, middle: i64) -> Result<(i64, i64)> {
-        let doing = "splitting a window";
-        let sql = "INSERT INTO coverage (account, stream, clock, from_at, to_at, method, state, provider_at, declaration)
-            SELECT account, stream, clock, ?2, to_at, method, state, provider_at, declaration FROM coverage WHERE window = ?1";
-        self.connection.execute_cached(sql, params![window, middle]).doing(doing)?;
-        let newer = self.connection.last_insert_rowid();
-        self.connection
-            .execute_cached("UPDATE coverage SET to_at = ?2 WHERE window = ?1", params![window, middle])
-            .doing(doing)?;
-        Ok((window, newer))
-    }
-
-    /// States that an open window could not be walked whole, and why (a word of ours).
-    pub fn give_up_window(&mut self, window: i64, reason: &str) -> Result<()> {
-        let doing = "stating a gap";
-        let sql = "UPDATE coverage SET state = 'gap', cursor = NULL, reason = ?2 WHERE window = ?1";
-        self.connection.execute_cached(sql, params![window, reason]).doing(doing)?;
-        // The same gap found again is one gap.
-        let sql = "DELETE FROM coverage WHERE state = 'gap' AND window <> ?1 AND (account, stream, from_at, to_at) =
-            (SELECT account, stream, from_at, to_at FROM coverage WHERE window = ?1)";
-        self.connection.execute_cached(sql, [window]).doing(doing).map(|_| ())
     }
 
     /// States as a gap a stretch of a feed that can no longer be read, found at the provider's time `found_at`.
@@ -192,7 +177,7 @@ impl Store {
         self.connection.execute_cached(sql, [window]).doing("closing a gap").map(|_| ())
     }
 
-    /// Forgets windows that an edit of the configuration or of the declaration made void, so that they are read again.
+    /// Forgets windows of which nothing is proven any more, so that they are read again.
     pub fn forget_windows(&mut self, windows: &[i64]) -> Result<()> {
         for window in windows {
             let sql = "DELETE FROM coverage WHERE window = ?1";
@@ -235,29 +220,39 @@ impl Store {
         self.connection.execute(&sql, []).doing("taking columns out of the rows").map(|_| ())
     }
 
-    /// Applies what a page proves.
-    pub fn step(&mut self, upsert: &Upsert, step: &Step, rows: u64, rejected: u64, read_at: i64) -> Result<()> {
+    /// Applies what a page proves, and returns the key of its window, if it has one.
+    pub fn step(&mut self, upsert: &Upsert, step: &Step, counts: (u64, u64), read_at: i64) -> Result<Option<i64>> {
         let doing = "moving a checkpoint";
-        let (window, cursor, state) = match step {
-            Step::Continue { window, cursor } => (*window, Some(cursor.as_str()), WindowState::Open),
-            Step::Complete { window } => (*window, None, WindowState::Complete),
-            Step::Again { window } => return self.forget_windows(&[*window]),
-            Step::One { .. } | Step::Nothing => return Ok(()),
+        let (key, cursor, state, reason) = match step {
+            Step::Continue { window, cursor } => (*window, Some(cursor.as_str()), WindowState::Open, None),
+            Step::Complete { window } => (*window, None, WindowState::Complete, None),
+            Step::GiveUp { window, reason } => (*window, None, WindowState::Gap, Some(*reason)),
+            Step::One { .. } | Step::Nothing => return Ok(None),
+        };
+        let window = match key {
+            WindowKey::Kept(window) => window,
+            WindowKey::New(new) => self.open_window(upsert, new)?,
         };
         let sql = "UPDATE coverage SET cursor = ?2, state = ?3, pages = pages + 1, rows = rows + ?4, rejected = rejected + ?5,
-            read_at = ?6 WHERE window = ?1 AND state = 'open'";
+            read_at = ?6, reason = ?7 WHERE window = ?1 AND state = 'open'";
         let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let row = params![window, cursor, state.name(), count(rows), count(rejected), read_at];
+        let row = params![window, cursor, state.name(), count(counts.0), count(counts.1), read_at, reason];
         self.connection.execute_cached(sql, row).doing(doing)?;
-        if state == WindowState::Complete {
+        let replaced = match state {
+            WindowState::Open => return Ok(Some(window)),
             // A later walk of the same time says all that an earlier one said.
-            let sql = "DELETE FROM coverage WHERE account = ?1 AND stream = ?2 AND state IN ('complete', 'gap') AND window <> ?3
-                AND from_at >= (SELECT from_at FROM coverage WHERE window = ?3)
+            WindowState::Complete => {
+                "state IN ('complete', 'gap') AND from_at >= (SELECT from_at FROM coverage WHERE window = ?3)
                 AND to_at <= (SELECT to_at FROM coverage WHERE window = ?3)
-                AND coalesce(provider_at, 0) <= (SELECT provider_at FROM coverage WHERE window = ?3)";
-            let row = params![upsert.account, upsert.stream, window];
-            self.connection.execute_cached(sql, row).doing(doing)?;
-        }
-        Ok(())
+                AND coalesce(provider_at, 0) <= (SELECT provider_at FROM coverage WHERE window = ?3)"
+            }
+            // The same gap found again is one gap.
+            WindowState::Gap => {
+                "state = 'gap' AND (from_at, to_at) = (SELECT from_at, to_at FROM coverage WHERE window = ?3)"
+            }
+        };
+        let sql = format!("DELETE FROM coverage WHERE account = ?1 AND stream = ?2 AND window <> ?3 AND {replaced}");
+        self.connection.execute_cached(&sql, params![upsert.account, upsert.stream, window]).doing(doing)?;
+        Ok(Some(window))
     }
 }

@@ -20,7 +20,7 @@ pub use accounts::Account;
 pub use changes::{Change, Daily, Marks, Spending, Target};
 pub use checks::{Checked, Found, REREAD};
 pub use commit::{Commit, Committed, Upsert};
-pub use coverage::{Step, Window, WindowState};
+pub use coverage::{NewWindow, Step, Window, WindowKey, WindowState};
 pub use fault::from_sqlite;
 pub use handle::StoreHandle;
 pub use open::{Lock, Schema, Store, View};

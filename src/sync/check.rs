@@ -15,6 +15,7 @@ use crate::entropy::Entropy;
 use crate::problem::Result;
 use crate::providers::{Heard, Position, Turn, Way};
 use crate::store::{Commit, Found, REREAD, Step, Store};
+use crate::testpoint::page_limit;
 
 /// Windows a stream that are compared every day.
 const DAILY: u64 = 3;
@@ -164,7 +165,7 @@ async fn gather(of: &Connection, line: &Line, (from, to): Span) -> Result<Option
     let (mut pages, mut trail) = (Vec::new(), Trail::after(None));
     let mut left = vec![(from.div_euclid(1000), to.div_euclid(1000), None)];
     while let Some((from_s, to_s, cursor)) = left.pop() {
-        let at = Position { from_s, to_s, cursor, limit: line.stream.limit };
+        let at = Position { from_s, to_s, cursor, limit: page_limit(line.stream.limit) };
         let (page, read_seq) = walk::read(of, line, &at, Purpose::Check).await.map_err(|stop| stop.problem())?;
         match (of.provider.page)(line.stream, &page, &at).map_err(trail::contradiction)? {
             Turn::Done => {}

@@ -8,7 +8,7 @@ use super::call::Stop;
 use super::change::{Reading, cheapest};
 use super::connection::{Connection, Line};
 use super::plan::Purpose;
-use super::walk;
+use super::walk::{self, Open};
 use super::work::Work;
 use crate::http::Failure;
 use crate::problem::{self, Result};
@@ -108,8 +108,8 @@ async fn worker(work: Arc<Work>, queue: Arc<Queue>) -> Result<()> {
 
 /// Lists a span again. It was listed before, so the walk leaves no coverage of its own.
 async fn span_again(of: &Connection, line: &Line, span: (i64, i64)) -> Result<()> {
-    let open = walk::open(of, line, span, Purpose::Change, 0.0).await?;
-    walk::window(of, line, &open).await.map(|_| ())
+    let open = Open::new(span, of.caller.provider_now().unwrap_or(0), Purpose::Change, 0.0);
+    walk::window(of, line, open).await.map(|_| ())
 }
 
 /// Reads one object by its id, or finds it where the key may not. False when it shows itself neither way.

@@ -1,5 +1,5 @@
 //! Walking one window: page after page of a list, or halves of a window until one response holds all of it. Each page is
-//! committed with its checkpoint before the next one is asked for.
+//! committed with its checkpoint before the next one is asked for; the first one brings the window into the store.
 
 use std::collections::HashSet;
 
@@ -11,17 +11,18 @@ use super::trail::{Trail, contradiction, distinct, inside};
 use crate::http::Failure;
 use crate::problem::{self, Result};
 use crate::providers::{Ask, Position, Turn, Way};
-use crate::store::{Commit, Committed, Step};
+use crate::store::{Commit, Committed, NewWindow, Step, WindowKey};
 use crate::stream::{Page, Shape};
 use crate::testpoint::{kill_point, page_limit, planted};
 
 /// A window where this many records are expected is believed to be empty only when it shows itself so twice.
 const BUSY: f64 = 10.0;
 
-/// A window that is open in the store, in whole seconds.
+/// A window that is being walked, in whole seconds.
 #[derive(Debug, Clone)]
 pub(super) struct Open {
-    pub(super) window: i64,
+    /// Its key, once a page of it is in the store.
+    pub(super) window: Option<i64>,
     pub(super) from_s: i64,
     pub(super) to_s: i64,
     pub(super) cursor: Option<String>,
@@ -43,19 +44,45 @@ pub(super) struct Walked {
     pub(super) noted: bool,
 }
 
-/// Opens a window in the store.
-pub(super) async fn open(of: &Connection, line: &Line, span: Span, purpose: Purpose, expected: f64) -> Result<Open> {
-    let provider_at = of.caller.provider_now().unwrap_or(0);
-    let (upsert, kind) = (line.upsert.clone(), (line.stream.clock.1, line.stream.method()));
-    let window = of.store.run(move |store| store.open_window(&upsert, kind, span, provider_at)).await?;
-    let (from_s, to_s) = (span.0.div_euclid(1000), span.1.div_euclid(1000));
-    Ok(Open { window, from_s, to_s, cursor: None, provider_at, purpose, expected })
+impl Open {
+    /// A window whose walk begins at the provider's time `provider_at`.
+    pub(super) fn new((from, to): Span, provider_at: i64, purpose: Purpose, expected: f64) -> Self {
+        let (from_s, to_s) = (from.div_euclid(1000), to.div_euclid(1000));
+        Self { window: None, from_s, to_s, cursor: None, provider_at, purpose, expected }
+    }
+
+    fn span(&self) -> Span {
+        (self.from_s * 1000, self.to_s * 1000)
+    }
+
+    fn key(&self, line: &Line) -> WindowKey {
+        let (clock, method) = (line.stream.clock.1, line.stream.method());
+        let new = || NewWindow { clock, method, span: self.span(), provider_at: self.provider_at };
+        self.window.map_or_else(|| WindowKey::New(new()), WindowKey::Kept)
+    }
+
+    /// What a page proves, after which `next` comes, or nothing. A window that is only read again was covered before.
+    fn proves(&self, line: &Line, next: Option<String>) -> Step {
+        let window = self.key(line);
+        match next {
+            _ if self.purpose == Purpose::Change => Step::Nothing,
+            Some(cursor) => Step::Continue { window, cursor },
+            None => Step::Complete { window },
+        }
+    }
+
+    /// Takes back what is in the store of a walk that has to begin anew.
+    async fn forget(&mut self, of: &Connection) -> Result<()> {
+        match self.window.take() {
+            Some(window) => of.store.run(move |store| store.forget_windows(&[window])).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Walks a window to its end.
-pub(super) async fn window(of: &Connection, line: &Line, open: &Open) -> Result<Walked> {
-    let span = (open.from_s * 1000, open.to_s * 1000);
-    let mut walked = Walked { span, provider_at: open.provider_at, pages: 0, rows: 0, noted: false };
+pub(super) async fn window(of: &Connection, line: &Line, open: Open) -> Result<Walked> {
+    let mut walked = Walked { span: open.span(), provider_at: open.provider_at, pages: 0, rows: 0, noted: false };
     match line.stream.way {
         Way::List => list(of, line, open, &mut walked).await?,
         Way::Halved => halved(of, line, open, &mut walked).await?,
@@ -63,7 +90,7 @@ pub(super) async fn window(of: &Connection, line: &Line, open: &Open) -> Result<
     Ok(walked)
 }
 
-async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) -> Result<()> {
+async fn list(of: &Connection, line: &Line, mut open: Open, walked: &mut Walked) -> Result<()> {
     let mut trail = Trail::after(open.cursor.clone());
     let (mut restarted, mut doubted) = (false, false);
     loop {
@@ -90,44 +117,41 @@ async fn list(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) ->
                 return Err(contradiction("nothing where more was said to follow"));
             }
             trail = Trail::after(None);
-            restart(of, line, open.window).await?;
+            open.forget(of).await?;
+            open.provider_at = of.caller.provider_now().unwrap_or(0);
             continue;
         };
         trail.follow(line, &page, &at)?;
-        if doubtful(&page, open) && cursor.is_none() && !doubted {
+        if doubtful(&page, &open) && cursor.is_none() && !doubted {
             doubted = true;
             continue;
         }
-        let step = match turn {
-            Turn::Done => last(open),
-            Turn::More(next) if planted("first_page_is_all") => {
-                let first = cursor.is_none();
-                trail.cursor = Some(next);
-                commit(of, line, page, (seq, "list"), if first { last(open) } else { Step::Nothing }).await?;
-                continue;
-            }
+        trail.cursor = match turn {
+            Turn::Done => None,
             Turn::More(next) if Some(&next) == cursor.as_ref() => {
                 return Err(contradiction("the same page came twice"));
             }
-            Turn::More(next) => {
-                trail.cursor = Some(next.clone());
-                Step::Continue { window: open.window, cursor: next }
-            }
+            Turn::More(next) => Some(next),
             Turn::TooFull => return Err(contradiction("a list that says it is too full")),
         };
-        let goes_on = matches!(step, Step::Continue { .. });
+        let step = match &trail.cursor {
+            Some(_) if planted("first_page_is_all") && cursor.is_some() => Step::Nothing,
+            Some(_) if planted("first_page_is_all") => open.proves(line, None),
+            next => open.proves(line, next.clone()),
+        };
         (walked.pages, walked.rows) = (walked.pages + 1, walked.rows + page.records as i64);
-        commit(of, line, page, (seq, "list"), step).await?;
-        if !goes_on {
+        let committed = commit(of, line, page, (seq, "list"), step).await?;
+        open.window = committed.window.or(open.window);
+        if trail.cursor.is_none() {
             return Ok(());
         }
     }
 }
 
 /// Walks a window by halves, newest first.
-async fn halved(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) -> Result<()> {
-    let mut left = vec![(open.clone(), false)];
-    while let Some((open, doubted)) = left.pop() {
+async fn halved(of: &Connection, line: &Line, open: Open, walked: &mut Walked) -> Result<()> {
+    let mut left = vec![(open, false)];
+    while let Some((mut open, doubted)) = left.pop() {
         let at = Position { from_s: open.from_s, to_s: open.to_s, cursor: None, limit: page_limit(line.stream.limit) };
         let (page, seq) = read(of, line, &at, open.purpose).await.map_err(|stop| stop.problem())?;
         let turn = (of.provider.page)(line.stream, &page, &at).map_err(contradiction)?;
@@ -141,20 +165,17 @@ async fn halved(of: &Connection, line: &Line, open: &Open, walked: &mut Walked) 
         match turn {
             Turn::Done => {
                 walked.rows += page.records as i64;
-                commit(of, line, page, (seq, "search"), last(&open)).await?;
+                commit(of, line, page, (seq, "search"), open.proves(line, None)).await?;
             }
             Turn::TooFull if open.to_s - open.from_s <= 1 => {
                 walked.noted = true;
                 full_second(of, line, page, seq, &open).await?;
             }
             Turn::TooFull => {
-                let middle = open.from_s + (open.to_s - open.from_s) / 2;
-                let window = open.window;
-                let (older, newer) = of.store.run(move |store| store.split_window(window, middle * 1000)).await?;
-                kill_point("window.split");
-                let expected = open.expected / 2.0;
-                left.push((Open { window: older, to_s: middle, expected, ..open.clone() }, false));
-                left.push((Open { window: newer, from_s: middle, expected, ..open }, false));
+                open.forget(of).await?;
+                let (middle, expected) = (open.from_s + (open.to_s - open.from_s) / 2, open.expected / 2.0);
+                left.push((Open { to_s: middle, expected, ..open.clone() }, false));
+                left.push((Open { from_s: middle, expected, ..open }, false));
             }
             Turn::More(_) => return Err(contradiction("a search that goes on")),
         }
@@ -167,20 +188,13 @@ fn doubtful(page: &Page, open: &Open) -> bool {
     page.records == 0 && open.expected >= BUSY && !planted("empty_page_counts")
 }
 
-/// What the last page of a window proves. A window that was only read again leaves no coverage of its own.
-fn last(open: &Open) -> Step {
-    let window = open.window;
-    if open.purpose == Purpose::Change { Step::Again { window } } else { Step::Complete { window } }
-}
-
 /// A second that is still too full: what it showed is kept, and the second is stated as a gap.
 async fn full_second(of: &Connection, line: &Line, page: Page, seq: i64, open: &Open) -> Result<()> {
     if planted("full_second_is_whole") {
-        return commit(of, line, page, (seq, "search"), last(open)).await.map(|_| ());
+        return commit(of, line, page, (seq, "search"), open.proves(line, None)).await.map(|_| ());
     }
-    commit(of, line, page, (seq, "search"), Step::Nothing).await?;
-    let window = open.window;
-    of.store.run(move |store| store.give_up_window(window, "full_second")).await?;
+    let step = Step::GiveUp { window: open.key(line), reason: "full_second" };
+    commit(of, line, page, (seq, "search"), step).await?;
     of.note(Some(line), problem::SYNC_FULL_SECOND.with(format!("{}, second {}", line.table(), open.from_s))).await
 }
 
@@ -233,11 +247,6 @@ fn empty(line: &Line) -> std::result::Result<Page, Stop> {
     line.projection.page(EMPTY.into(), &line.stream.shape).map_err(|why| malformed(why).into())
 }
 
-async fn restart(of: &Connection, line: &Line, window: i64) -> Result<()> {
-    let (now, declaration) = (of.caller.provider_now().unwrap_or(0), line.upsert.declaration.clone());
-    of.store.run(move |store| store.restart_window(window, now, &declaration)).await
-}
-
 /// A page that was read as number `read_seq`, from `source`, ready to be stored with what it proves.
 pub(super) async fn prepare(
     of: &Connection,
@@ -263,11 +272,10 @@ pub(super) async fn commit(
 ) -> Result<Committed> {
     let bytes = page.bytes() as u64;
     let mut commit = prepare(of, line, page, read, step).await?;
-    if planted("ack_before_commit") {
-        acknowledge_first(of, &mut commit).await?;
-    }
+    let acknowledged = if planted("ack_before_commit") { acknowledge_first(of, &mut commit).await? } else { None };
     kill_point("page.before_commit");
-    let committed = of.store.run(move |store| store.commit_page(&commit)).await?;
+    let mut committed = of.store.run(move |store| store.commit_page(&commit)).await?;
+    committed.window = committed.window.or(acknowledged);
     kill_point("page.after_commit");
     of.progress.update(&line.name(of), |progress| {
         progress.pages += 1;
@@ -279,8 +287,8 @@ pub(super) async fn commit(
 }
 
 /// The planted bug: the checkpoint moves in a commit of its own, before the rows are in.
-async fn acknowledge_first(of: &Connection, commit: &mut Commit) -> Result<()> {
+async fn acknowledge_first(of: &Connection, commit: &mut Commit) -> Result<Option<i64>> {
     let (upsert, step) = (commit.upsert.clone(), std::mem::replace(&mut commit.step, Step::Nothing));
     let at = commit.read_at;
-    of.store.run(move |store| store.step(&upsert, &step, 0, 0, at)).await
+    of.store.run(move |store| store.step(&upsert, &step, (0, 0), at)).await
 }

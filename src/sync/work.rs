@@ -14,7 +14,7 @@ use super::plan::{Next, Plan, Purpose};
 use super::walk::{self, Open, Walked};
 use crate::problem::{self, Problem, Result};
 use crate::providers::Heard;
-use crate::testpoint::{kill_point, planted};
+use crate::testpoint::planted;
 
 /// Windows in flight at once, and so requests at once, for one connection.
 pub(super) const WORKERS: usize = 4;
@@ -180,14 +180,13 @@ fn one_stops_all(lanes: &[Lane]) -> bool {
 
 async fn walk_next(of: &Connection, line: &Line, next: &Next, purpose: Purpose, expected: f64) -> Result<Walked> {
     let now = of.caller.provider_now().unwrap_or(0);
-    let (from, to) = next.span();
+    let fresh = Open::new(next.span(), now, purpose, expected);
     let open = match next {
         Next::Resume(window) => {
             let (cursor, provider_at) = (window.cursor.clone(), window.provider_at.unwrap_or(now));
-            Open { window: window.window, from_s: from / 1000, to_s: to / 1000, cursor, provider_at, purpose, expected }
+            Open { window: Some(window.window), cursor, provider_at, ..fresh }
         }
-        Next::Fresh(_) => walk::open(of, line, (from, to), purpose, expected).await?,
+        Next::Fresh(_) => fresh,
     };
-    kill_point("window.opened");
-    walk::window(of, line, &open).await
+    walk::window(of, line, open).await
 }

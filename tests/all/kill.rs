@@ -71,12 +71,12 @@ fn killed_at_every_point_nothing_is_lost_doubled_or_sent_twice() {
     // Days with more payments than one response can hold: windows are split.
     let streams = &STREAMS[6..];
     let mut crowded = House::new(Plan { charges: 20, payments: 6_000, days: 2, back: 2, streams, ..Plan::usual() });
-    kill_at_each(&mut crowded, of(&["window.split"]), DAY, House::sync);
+    kill_at_each(&mut crowded, of(&["page.after_commit"]), DAY, House::sync);
     assert_eq!(settle(&mut crowded), Vec::<String>::new());
     count(&crowded);
 
     let mut house = House::new(Plan::usual());
-    let pages = || of(&["window.opened", "page."]);
+    let pages = || of(&["page."]);
     kill_at_each(&mut house, pages(), HOUR, House::sync);
     assert_eq!(settle(&mut house), Vec::<String>::new(), "after the backfill");
     assert_eq!(house.run_into("egress.no_consent"), End::Done);

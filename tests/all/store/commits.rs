@@ -1,7 +1,7 @@
 //! Commits: what a page becomes in the file, counted and proven, and that all of it stands or none.
 
 use counterfoil::problem;
-use counterfoil::store::{Committed, RUNS_KEPT, RunEnd, Step, StoreHandle, WindowState};
+use counterfoil::store::{Committed, RUNS_KEPT, RunEnd, Step, StoreHandle, WindowKey, WindowState};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ fn a_charge_becomes_a_row() {
         "metadata": { "order": "7", "name": "Jane" }, "billing_details": { "name": "Jane", "email": "jane@example.org" } }),
     );
     let done = store.commit_page(&lane.commit(&[record], 5, Step::Nothing)).unwrap();
-    assert_eq!(done, Committed { records: 1, written: 1, rejected: 0 });
+    assert_eq!(done, Committed { records: 1, written: 1, rejected: 0, window: None });
     let row = look(
         &path,
         "SELECT account, id, created_at, status, amount, currency, captured, refunded, payment_intent_id,
@@ -80,7 +80,7 @@ fn actions_are_rows_of_their_own_and_the_newest_of_an_id_stands() {
         { "id": "act_1", "type": "Authorization", "response_code": "10000" }
     ]);
     let done = store.commit_page(&lane.commit(&[payment(first)], 1, Step::Nothing)).unwrap();
-    assert_eq!(done, Committed { records: 1, written: 3, rejected: 1 });
+    assert_eq!(done, Committed { records: 1, written: 3, rejected: 1, window: None });
     let actions = "SELECT id, payment_id, type, status, amount, currency, processed_at, response_code, deleted_at
         FROM checkoutcom_payment_actions ORDER BY id";
     let expected =
@@ -161,7 +161,7 @@ fn rejected_and_unknown_are_counted() {
     let bad = charge("ch_bad", json!({ "amount": "12 secret euros" }));
     let novel = charge("ch_1", json!({ "novel": "v", "outcome": { "omen": 1 } }));
     let done = store.commit_page(&lane.commit(&[bad.clone(), novel.clone()], 1, Step::Nothing)).unwrap();
-    assert_eq!(done, Committed { records: 2, written: 1, rejected: 1 });
+    assert_eq!(done, Committed { records: 2, written: 1, rejected: 1, window: None });
     store.commit_page(&lane.commit(&[novel.clone(), bad, novel], 2, Step::Nothing)).unwrap();
     let rejected = look(&path, "SELECT stream, id, reason, field, read_at, times FROM rejected");
     assert_eq!(rejected, ["stripe_charges|ch_bad|unexpected_text|amount|1700000000002|2"]);
@@ -183,14 +183,14 @@ fn rows_and_what_they_prove_commit_together() {
     let main = account(&mut store, "main").account;
     let lane = Lane::new(main, "stripe_charges", Profile::Standard);
     let handle = StoreHandle::inline(store);
-    let upsert = lane.upsert.clone();
-    let window = wait(handle.run(move |store| store.open_window(&upsert, ("created", "list"), (0, 1000), 77))).unwrap();
     let coverage = "SELECT state, cursor, pages, rows, rejected, provider_at, read_at FROM coverage";
 
     let bad = charge("ch_bad", json!({ "status": 1.5, "amount": true }));
-    let step = Step::Continue { window, cursor: "ch_1".into() };
+    // The first page brings its window into the store.
+    let step = Step::Continue { window: WindowKey::New(new_window((0, 1000), 77)), cursor: "ch_1".into() };
     let first = lane.commit(&[charge("ch_0", json!({})), charge("ch_1", json!({})), bad], 1, step);
-    wait(handle.run(move |store| store.commit_page(&first))).unwrap();
+    let done = wait(handle.run(move |store| store.commit_page(&first))).unwrap();
+    let window = WindowKey::Kept(done.window.unwrap());
     assert_eq!(look(&path, coverage), ["open|ch_1|1|3|1|77|1700000000001"]);
 
     // A job that fails after its page takes back rows, counts and step.
@@ -216,7 +216,7 @@ fn rows_and_what_they_prove_commit_together() {
     assert_eq!((window.state, &window.cursor, window.pages, window.rows), (WindowState::Complete, &None, 2, 4));
     assert_eq!((window.from_at, window.to_at, window.provider_at), (0, 1000, Some(77)));
     // A finished window moves no more.
-    let late = lane.commit(&[], 4, Step::Continue { window: window.window, cursor: "ch_9".into() });
+    let late = lane.commit(&[], 4, Step::Continue { window: WindowKey::Kept(window.window), cursor: "ch_9".into() });
     wait(handle.run(move |store| store.commit_page(&late))).unwrap();
     assert_eq!(look(&path, "SELECT state, cursor, pages FROM coverage"), ["complete|-|2"]);
 }
@@ -228,11 +228,9 @@ fn a_later_walk_replaces_what_it_covers_and_nothing_else() {
     let main = account(&mut store, "main").account;
     let lane = Lane::new(main, "stripe_charges", Profile::Standard);
     let mut walk = |from, to, at, whole: bool| {
-        let window = store.open_window(&lane.upsert, ("created", "list"), (from, to), at).unwrap();
-        match whole {
-            true => store.step(&lane.upsert, &Step::Complete { window }, 0, 0, 1).unwrap(),
-            false => store.give_up_window(window, "refused").unwrap(),
-        }
+        let window = WindowKey::New(new_window((from, to), at));
+        let step = if whole { Step::Complete { window } } else { Step::GiveUp { window, reason: "refused" } };
+        assert!(store.step(&lane.upsert, &step, (0, 0), 1).unwrap().is_some());
         look(&path, "SELECT from_at, to_at, state, provider_at FROM coverage ORDER BY from_at, to_at, provider_at")
     };
     walk(0, 10, 100, true);

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use counterfoil::store::{Step, StoreHandle};
+use counterfoil::store::{Step, StoreHandle, WindowKey};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn a_page_that_does_not_fit(path: &Path, fill: &dyn Fn(&StoreHandle), free: &dyn
     let mut store = open(path);
     let main = account(&mut store, "main").account;
     let lane = Lane::new(main, "stripe_charges", Profile::Finance);
-    let window = store.open_window(&lane.upsert, ("created", "list"), (0, 1), 7).unwrap();
+    let window = WindowKey::Kept(store.open_window(&lane.upsert, new_window((0, 1), 7)).unwrap());
     let handle = StoreHandle::thread(store);
     let page = |from: u32| -> Vec<_> {
         (from..from + 100).map(|n| charge(&format!("ch_{n}"), json!({ "description": "x".repeat(200) }))).collect()

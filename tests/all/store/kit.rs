@@ -9,7 +9,7 @@ use std::sync::Arc;
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::problem::Result;
 use counterfoil::providers::{self, Stream};
-use counterfoil::store::{Account, Commit, Schema, Step, Store, Upsert};
+use counterfoil::store::{Account, Commit, NewWindow, Schema, Step, Store, Upsert};
 use counterfoil::stream::{Page, Profile, Projection, Tokens};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -134,6 +134,11 @@ impl Lane {
         let (page, read_at) = (self.page(records), READ_AT + read_seq);
         Commit { upsert: self.upsert.clone(), page, read_seq, mark_seq: 0, read_at, source: "list", step }
     }
+}
+
+/// A window of a list, in milliseconds of the provider's clock, whose walk began then.
+pub(super) fn new_window(span: (i64, i64), provider_at: i64) -> NewWindow {
+    NewWindow { clock: "created", method: "list", span, provider_at }
 }
 
 /// A whole Stripe charge as far as the declaration needs one; `more` is put over it.

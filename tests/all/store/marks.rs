@@ -1,6 +1,6 @@
 //! Marks, rounds, tombstones and windows, each step by itself: what stands in the file after it, and what does not.
 
-use counterfoil::store::{Change, Found, Step, Store, Window, WindowState};
+use counterfoil::store::{Change, Found, Step, Store, Window, WindowKey, WindowState};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -115,32 +115,29 @@ fn facts(window: &Window) -> (i64, i64, WindowState, Option<&str>, Option<i64>) 
 }
 
 #[test]
-fn windows_are_restarted_split_given_up_and_closed() {
+fn windows_are_opened_given_up_closed_and_forgotten() {
     let (_folder, path, mut store, lane) = with(&[]);
     let upsert = lane.upsert.clone();
-    let kind = ("created", "list");
-    let window = store.open_window(&upsert, kind, (1000, 9000), 50).unwrap();
-    let page = lane.commit(&[charge("ch_1", json!({}))], 1, Step::Continue { window, cursor: "ch_1".to_owned() });
-    store.commit_page(&page).unwrap();
     let windows = |store: &Store| store.windows(upsert.account, TABLE).unwrap();
-    assert_eq!(facts(&windows(&store)[0]), (1000, 9000, WindowState::Open, Some("ch_1"), Some(50)));
-    store.restart_window(window, 60, "other").unwrap();
+    let page = |store: &mut Store, id: &str, step: Step| {
+        store.commit_page(&lane.commit(&[charge(id, json!({}))], 1, step)).unwrap().window
+    };
+    let new = |span, at| WindowKey::New(new_window(span, at));
+    let step = Step::Continue { window: new((1000, 4000), 60), cursor: "ch_1".to_owned() };
+    let older = page(&mut store, "ch_1", step).unwrap();
     let begun = windows(&store).remove(0);
-    assert_eq!(facts(&begun), (1000, 9000, WindowState::Open, None, Some(60)));
-    assert_eq!((begun.pages, begun.rows, begun.declaration.as_str()), (0, 0, "other"));
-    let (older, newer) = store.split_window(window, 4000).unwrap();
-    assert!(older == window && newer != window);
-    let halves = windows(&store);
-    assert_eq!(halves.iter().map(|half| half.window).collect::<Vec<_>>(), [older, newer]);
-    assert_eq!(facts(&halves[0]), (1000, 4000, WindowState::Open, None, Some(60)));
-    assert_eq!(facts(&halves[1]), (4000, 9000, WindowState::Open, None, Some(60)));
+    assert_eq!(facts(&begun), (1000, 4000, WindowState::Open, Some("ch_1"), Some(60)));
+    assert_eq!((begun.window, begun.pages, begun.rows), (older, 1, 1));
+    assert_eq!(begun.declaration, upsert.declaration);
+    assert_eq!(page(&mut store, "ch_1", Step::Nothing), None, "a page of no window");
     // The same gap found again is one gap; a closed one is walked whole.
-    store.give_up_window(newer, "full_second").unwrap();
-    let again = store.open_window(&upsert, kind, (4000, 9000), 70).unwrap();
-    store.give_up_window(again, "full_second").unwrap();
+    let give_up = |window| Step::GiveUp { window, reason: "full_second" };
+    let newer = page(&mut store, "ch_2", give_up(new((4000, 9000), 60)));
+    let again = page(&mut store, "ch_2", give_up(new((4000, 9000), 70))).unwrap();
+    assert!(newer.is_some_and(|newer| newer != again));
     let gap = windows(&store).remove(1);
     assert_eq!((gap.window, gap.state, gap.reason.as_deref()), (again, WindowState::Gap, Some("full_second")));
-    assert_eq!(windows(&store).len(), 2);
+    assert_eq!((gap.pages, gap.rows, gap.provider_at, windows(&store).len()), (1, 1, Some(70), 2));
     store.close_gap(older).unwrap();
     assert_eq!(windows(&store)[0].state, WindowState::Open, "only a gap is closed");
     store.close_gap(again).unwrap();

@@ -15,7 +15,7 @@ const ROWS: &str = "SELECT stream, code, first_at, cleared_at FROM problems ORDE
 fn house() -> (Ground, StoreHandle) {
     let ground = Ground::new();
     let mut store = ground.open().unwrap();
-    found(&mut store, &ground.upsert()).unwrap();
+    found(&mut store).unwrap();
     (ground, StoreHandle::inline(store))
 }
 
@@ -46,7 +46,7 @@ fn the_store_is_opened_again_after_the_disk_failed_and_not_when_it_is_full() {
     for way in [StoreHandle::inline, StoreHandle::thread] {
         let ground = Ground::new();
         let mut store = ground.open().unwrap();
-        found(&mut store, &ground.upsert()).unwrap();
+        found(&mut store).unwrap();
         let handle = way(store);
         for (kind, told, kept) in
             [(Kind::Full, "store.full", 77), (Kind::Sync, "store.io", -8192), (Kind::Error, "store.io", -8192)]

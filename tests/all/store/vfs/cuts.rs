@@ -122,7 +122,7 @@ fn a_store_that_does_not_wait_for_the_disk_is_caught() {
     let ground = Ground::new();
     let mut store = ground.open().unwrap();
     let mut notes = Notes(&ground, Vec::new());
-    let windows = found(&mut store, &ground.upsert()).unwrap();
+    let windows = found(&mut store).unwrap();
     store.checkpoint(true).unwrap();
     store.read("PRAGMA synchronous = NORMAL").unwrap();
     between_checkpoints(&mut notes, &mut store, windows);

@@ -23,7 +23,7 @@ fn nothing() -> Files {
 fn killed() -> Files {
     let ground = Ground::new();
     let mut store = ground.open().unwrap();
-    let (window, _) = found(&mut store, &ground.upsert()).unwrap();
+    let (window, _) = found(&mut store).unwrap();
     for page in 1..=2 {
         store.commit_page(&ground.page(window, page, page, false)).unwrap();
         if page == 1 {
@@ -121,12 +121,11 @@ impl Run {
     fn live(&mut self) {
         self.start();
         loop {
-            let upsert = self.ground.upsert();
             let next = self.job(move |store| {
                 let first = store.windows(1, "stripe_charges")?.into_iter().next();
                 let (window, pages) = match first {
                     Some(first) => (first.window, first.pages),
-                    None => (found(store, &upsert)?.0, 0),
+                    None => (found(store)?.0, 0),
                 };
                 Ok((window, pages + 1, store.take_read_seq(1)?))
             });

@@ -1,11 +1,11 @@
 //! The reference life of a store, what it was told on the way, and what must hold of whatever is found later.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::problem::{Problem, Result};
-use counterfoil::store::{Commit, Schema, Step, Store, StoreHandle, Text, Upsert};
+use counterfoil::store::{Commit, Schema, Step, Store, StoreHandle, Text, WindowKey};
 use counterfoil::stream::Profile;
 use serde_json::{Value, json};
 
@@ -64,19 +64,16 @@ impl Ground {
         Store::open(&self.path, &made_of().0, Some(self.disk.name()), &SeededEntropy::new(1))
     }
 
-    /// A page of a window.
+    /// A page of a window; the first one brings the window into the store.
     pub(super) fn page(&self, window: i64, page: i64, read_seq: i64, last: bool) -> Commit {
         let text = "x".repeat(200);
         let one = |n| charge(&id(window, page, n), json!({ "description": text }));
         let charges: Vec<Value> = (1..=ROWS).map(one).collect();
-        let step =
-            if last { Step::Complete { window } } else { Step::Continue { window, cursor: id(window, page, ROWS) } };
+        let cursor = id(window, page, ROWS);
+        let new = || kit::new_window(((window - 1) * 1000, window * 1000), 7);
+        let window = if page == 1 { WindowKey::New(new()) } else { WindowKey::Kept(window) };
+        let step = if last { Step::Complete { window } } else { Step::Continue { window, cursor } };
         made_of().1.commit(&charges, read_seq, step)
-    }
-
-    /// How charges are written, for jobs that found a stream.
-    pub(super) fn upsert(&self) -> Arc<Upsert> {
-        made_of().1.upsert.clone()
     }
 
     /// Opens what is found by the product's own way, whole.
@@ -104,11 +101,9 @@ impl Ground {
     }
 }
 
-/// Makes the account and two windows.
-pub(super) fn found(store: &mut Store, upsert: &Upsert) -> Result<(i64, i64)> {
-    store.ensure_account("main", "stripe", kit::READ_AT, &SeededEntropy::new(2))?;
-    let mut window = |day: i64| store.open_window(upsert, ("created", "list"), (day * 1000, (day + 1) * 1000), 7);
-    Ok((window(0)?, window(1)?))
+/// Makes the account. Returns the keys that its two windows will have, one after the other.
+pub(super) fn found(store: &mut Store) -> Result<(i64, i64)> {
+    store.ensure_account("main", "stripe", kit::READ_AT, &SeededEntropy::new(2)).map(|_| (1, 2))
 }
 
 fn id(window: i64, page: i64, n: i64) -> String {
@@ -159,7 +154,8 @@ impl Notes<'_> {
     /// The next page of a window in a transaction of its own, without the handle.
     fn by_store(&mut self, store: &mut Store, window: i64, last: bool) {
         store.read("BEGIN IMMEDIATE").unwrap();
-        let page = number(store, &format!("SELECT pages + 1 FROM coverage WHERE window = {window}")).unwrap();
+        let page = number(store, &format!("SELECT coalesce(max(pages), 0) + 1 FROM coverage WHERE window = {window}"))
+            .unwrap();
         let seq = store.take_read_seq(1).unwrap();
         store.commit_page(&self.0.page(window, page, seq, last)).unwrap();
         store.read("COMMIT").unwrap();
@@ -174,7 +170,7 @@ pub(super) fn live(ground: &Ground) -> Told {
     let mut notes = Notes(ground, Vec::new());
     let mut store = ground.open().unwrap();
     notes.tell(Claim::Name(store.uuid().unwrap()));
-    let (first, second) = found(&mut store, &ground.upsert()).unwrap();
+    let (first, second) = found(&mut store).unwrap();
     let handle = StoreHandle::thread(store);
     for page in 1..=3 {
         notes.by_handle(&handle, (first, page), false);
