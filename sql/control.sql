@@ -4,7 +4,7 @@ CREATE TABLE accounts (
   uuid             TEXT NOT NULL UNIQUE, -- - | ops | the account's name in the vault
   connection       TEXT UNIQUE,      -- - | ops | the merchant's name for it; empty once removed
   provider         TEXT NOT NULL,    -- - | vocab | stripe, checkoutcom
-  provider_account TEXT,             -- - | id | the provider's own account or client id, once known
+  provider_account TEXT,             -- - | id | not filled yet: the provider's own account or client id
   livemode         INTEGER,          -- - | ops | 1 live, 0 test, empty until known
   created_at       INTEGER NOT NULL, -- - | time | when the account was first configured
   removed_at       INTEGER           -- - | time | when its connection was removed; its rows stay
@@ -18,7 +18,7 @@ CREATE TABLE coverage (
   clock       TEXT NOT NULL,    -- - | ops | the provider's time that the window bounds: created, last_update, requested_on
   from_at     INTEGER NOT NULL, -- - | time | first instant inside
   to_at       INTEGER NOT NULL, -- - | time | first instant after
-  method      TEXT NOT NULL,    -- - | ops | how it was walked: list, halved
+  method      TEXT NOT NULL,    -- - | ops | how it was walked: list, halved; relisted (a gap made good), none (a gap without a walk)
   state       TEXT NOT NULL,    -- - | ops | open (being walked), complete, gap (could not be walked whole)
   cursor      TEXT,             -- - | ops | open windows: the last id of the last page that is in; the checkpoint
   pages       INTEGER NOT NULL DEFAULT 0, -- - | measure | pages read

@@ -183,6 +183,9 @@ pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64
 /// Enrols with the receiver and records the consent.
 pub async fn enrol(parts: &Parts, code: &str) -> Result<Consent> {
     let upstream = upstream(parts)?.ok_or_else(|| problem::EGRESS_URL.with("no [upstream] url is configured"))?;
+    if upstream.mode == Mode::Off {
+        return Err(problem::EGRESS_OFF.plain());
+    }
     let code = EnrolmentCode::parse(code)?;
     let (sender, signer) = (sender(parts, &upstream)?, signer(parts)?);
     let mut outbox = outbox(parts)?;

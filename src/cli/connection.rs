@@ -15,7 +15,7 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// The connections and what they hold
+    /// The connections and what they are
     List,
     /// Give a connection another name; rows and keys stay
     Rename {

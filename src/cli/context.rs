@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Global, Out};
+use crate::agent::logs::{Logs, Options};
 use crate::agent::parts::{Parts, Seams, Writer};
 use crate::agent::request::{Request, perform};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Level};
 use crate::entropy::SystemEntropy;
 use crate::paths::{Overrides, Paths};
 use crate::problem::{self, Result};
@@ -29,7 +30,7 @@ pub struct Context {
 
 impl Context {
     pub(super) fn new(global: Global) -> Self {
-        let out = Out { json: global.json, quiet: global.quiet };
+        let out = Out { json: global.json, quiet: global.quiet, logs: global.verbose > 0 };
         Self { global, out, clock: Arc::new(SystemClock::ahead_by(clock_ahead_ms())) }
     }
 
@@ -54,6 +55,23 @@ impl Context {
     /// Only the owner of the data directory acts in it: root becomes that owner first, before anything is read or opened.
     pub fn become_owner(&self) -> Result<()> {
         crate::service::account::become_owner(&self.paths()?.data_dir)
+    }
+
+    /// The level that was asked for with -v.
+    pub fn level(&self) -> Option<Level> {
+        match self.global.verbose {
+            0 => None,
+            1 => Some(Level::Debug),
+            _ => Some(Level::Trace),
+        }
+    }
+
+    /// The log of what this command does itself, on standard error, when it is asked for; lasts as long as the value.
+    pub(super) fn log(&self) -> Option<Logs> {
+        let (folder, journal, bytes_per_day) = (None, false, Options::BYTES_PER_DAY);
+        let options = |level| Options { level, folder, journal, bytes_per_day, clock: self.clock.clone() };
+        // Without a log the command does the same.
+        self.level().and_then(|level| Logs::start(options(level)).ok())
     }
 
     /// Time and chance as they are.

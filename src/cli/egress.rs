@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Context, table};
 use crate::agent::request::Request;
 use crate::agent::upstream::{settled_until, starts};
+use crate::config::Mode;
 use crate::egress::wire::Day;
 use crate::egress::{Outbox, Preview, preview, registry};
 use crate::problem::{self, Exit, Result};
@@ -74,8 +75,13 @@ pub(super) fn outbox(context: &Context, reader: &Reader) -> Result<Option<Outbox
 
 fn show_preview(context: &Context, day: Option<&str>) -> Result<Exit> {
     let config = context.config()?;
-    let reader = context.reader()?;
     let day = day.map(parse_day).transpose()?;
+    if config.upstream.mode == Mode::Off {
+        context.out.facts("egress", json!({"batches": []}));
+        context.out.line("Nothing would leave: `mode` in [upstream] is off.");
+        return Ok(Exit::Fine);
+    }
+    let reader = context.reader()?;
     let Some(until) = settled_until(&reader, &starts(&config), None)? else {
         context.out.facts("egress", json!({"batches": []}));
         context.out.line("Nothing can be previewed yet: no connection was read far enough back.");

@@ -58,7 +58,7 @@ pub struct Global {
     /// No progress and no remarks
     #[arg(long, global = true)]
     pub quiet: bool,
-    /// More about what is done; twice for even more
+    /// Show the log of what is done on standard error; twice for every answer
     #[arg(short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -115,6 +115,11 @@ pub fn main() -> Exit {
         }
     };
     let context = Context::new(cli.global);
+    // `run` begins its own log, in the places that the configuration and the service have for it.
+    let _log = match cli.verb {
+        Verb::Run(_) => None,
+        _ => context.log(),
+    };
     let acts = matches!(
         cli.verb,
         Verb::Init(_)

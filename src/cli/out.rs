@@ -17,6 +17,8 @@ pub struct Out {
     pub json: bool,
     /// No remarks.
     pub quiet: bool,
+    /// The log is shown: lines of it would break a progress line.
+    pub logs: bool,
 }
 
 impl Out {
@@ -37,6 +39,13 @@ impl Out {
     /// A remark on standard error.
     pub fn remark(&self, text: impl AsRef<str>) {
         if !self.quiet && !self.json {
+            writeln!(std::io::stderr(), "{}", text.as_ref()).ok();
+        }
+    }
+
+    /// What went wrong with a part of the work, on standard error; among the facts where JSON is wanted.
+    pub fn trouble(&self, text: impl AsRef<str>) {
+        if !self.json {
             writeln!(std::io::stderr(), "{}", text.as_ref()).ok();
         }
     }
@@ -73,7 +82,7 @@ impl Out {
 
     /// True when progress would be seen by a person.
     pub fn shows_progress(&self) -> bool {
-        !self.quiet && !self.json && std::io::stderr().is_terminal()
+        !self.quiet && !self.json && !self.logs && std::io::stderr().is_terminal()
     }
 
     /// Replaces the progress line on the terminal.

@@ -22,6 +22,8 @@ pub(super) struct Args {}
 /// Speaks through the log; under systemd also to the service manager.
 struct Speaker {
     logs: Logs,
+    /// What the command line asks to see at least.
+    least: Option<Level>,
     manager: Manager,
     alive: Beat,
 }
@@ -55,7 +57,7 @@ impl Voice for Speaker {
     }
 
     fn log_level(&self, level: Level) {
-        self.logs.set_level(level);
+        self.logs.set_level(self.least.map_or(level, |least| least.max(level)));
     }
 }
 
@@ -63,7 +65,9 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     let paths = context.paths()?;
     let config = context.config()?;
     make_folder(&paths.data_dir)?;
-    let logs = Logs::start(Options::here(config.log.level, paths.log_dir.clone(), context.clock.clone()))?;
+    let least = context.level();
+    let level = least.map_or(config.log.level, |least| least.max(config.log.level));
+    let logs = Logs::start(Options::here(level, paths.log_dir.clone(), context.clock.clone()))?;
     let seams = context.seams();
     block_on(async move {
         let mut system = signals::Signals::listen()?;
@@ -82,7 +86,7 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
         let mut watch = Watch::new(seams.clock.clone());
         let alive = watch.part("agent", ALIVE_WITHIN);
         tokio::spawn(watch.run());
-        let voice = Arc::new(Speaker { logs, manager: Manager::new(), alive });
+        let voice = Arc::new(Speaker { logs, least, manager: Manager::new(), alive });
         run_agent(paths, config, seams, voice, receive).await
     })?;
     Ok(Exit::Fine)

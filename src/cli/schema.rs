@@ -6,7 +6,7 @@ use super::{Context, table};
 use crate::agent;
 use crate::problem::{self, Exit, Result};
 use crate::store::View;
-use crate::stream::{Declaration, Source, Table};
+use crate::stream::{Class, Column, Conversion, Declaration, Kind, Source, Table};
 
 /// The data dictionary.
 #[derive(clap::Args)]
@@ -50,6 +50,17 @@ fn all(context: &Context, tables: &[&Table], views: &[View]) {
     context.out.remark("`counterfoil schema NAME` shows one of them.");
 }
 
+/// What a number of a column counts.
+fn unit(column: &Column) -> &'static str {
+    match (&column.conversion, column.class, column.kind) {
+        (Conversion::Minor | Conversion::Decimal(_), ..) => "minor units",
+        (Conversion::E8, ..) => "10⁻⁸ major units",
+        (Conversion::Boolean, ..) => "0 or 1",
+        (_, Class::Time, Kind::Integer) => "ms, UTC",
+        _ => "",
+    }
+}
+
 fn one(context: &Context, found: &Table, owner: Option<&Declaration>) {
     let origin = |source: &Source| match source {
         Source::Store => String::new(),
@@ -57,15 +68,18 @@ fn one(context: &Context, found: &Table, owner: Option<&Declaration>) {
         Source::Parent(path) => format!("parent's {}", path.join(".")),
         Source::Position => "position in the array".to_owned(),
     };
-    let row = |column: &crate::stream::Column| {
+    let row = |column: &Column| {
         let kind = format!("{:?}", column.kind).to_uppercase();
-        let class = column.class.name().to_owned();
-        vec![column.name.clone(), kind, class, origin(&column.source), column.meaning.clone()]
+        let (unit, class) = (unit(column).to_owned(), column.class.name().to_owned());
+        vec![column.name.clone(), kind, unit, class, origin(&column.source), column.meaning.clone()]
     };
     let rows: Vec<Vec<String>> = found.columns.iter().map(row).collect();
     let columns: Vec<Value> = rows
         .iter()
-        .map(|row| json!({"column": row[0], "type": row[1], "class": row[2], "provider_name": row[3], "meaning": row[4]}))
+        .map(|row| {
+            json!({"column": row[0], "type": row[1], "unit": row[2], "class": row[3], "provider_name": row[4],
+                "meaning": row[5]})
+        })
         .collect();
     let not_kept: Vec<Value> = owner
         .iter()
@@ -76,7 +90,7 @@ fn one(context: &Context, found: &Table, owner: Option<&Declaration>) {
         .out
         .facts("schema", json!({"table": found.name, "about": found.doc, "columns": columns, "not_kept": not_kept}));
     context.out.line(format!("{}\n{}\n", found.name, found.doc));
-    context.out.line(table::aligned(&["column", "type", "class", "provider's name", "meaning"], &rows));
+    context.out.line(table::aligned(&["column", "type", "unit", "class", "provider's name", "meaning"], &rows));
     if !not_kept.is_empty() {
         let paths: Vec<&str> = not_kept.iter().filter_map(|entry| entry["path"].as_str()).collect();
         context.out.line(format!("\nKnown and not kept: {}", paths.join(", ")));

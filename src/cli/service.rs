@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Context;
-use crate::problem::{Exit, Result};
+use crate::problem::{Exit, Result, SERVICE_FOLDERS};
 use crate::service::install;
 
 /// Install, start and stop the system service.
@@ -32,6 +32,9 @@ enum What {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Exit> {
+    if context.global.config.is_some() || context.global.data_dir.is_some() {
+        return Err(SERVICE_FOLDERS.plain());
+    }
     let done = |what: &str| {
         context.out.facts("service", json!({"done": what}));
         context.out.line(what);
@@ -79,7 +82,7 @@ fn install_it(context: &Context, dry_run: bool) -> Result<Exit> {
                 context.out.remark(format!("… {}", one.step));
             }
         })?;
-        context.out.remark("Next: `counterfoil key set NAME` as root, and edit the configuration.");
+        context.out.remark("Next: edit /etc/counterfoil/counterfoil.toml, then set each key with `sudo counterfoil key set NAME`. (What you set up as a person stays apart.)");
     }
     context.out.facts("service", json!({"steps": steps, "dry_run": dry_run}));
     Ok(Exit::Fine)

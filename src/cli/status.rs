@@ -62,6 +62,8 @@ struct Facts {
     checks: Vec<Value>,
     /// Batches that wait to be sent, and that are held.
     outbox: Option<(i64, i64)>,
+    /// Whether this account may look at them.
+    outbox_private: bool,
     store_bytes: u64,
     wal_bytes: u64,
 }
@@ -76,6 +78,13 @@ fn gather(context: &Context) -> Result<Facts> {
         Err(problem) => (config::load(&paths.last_good()).ok().map(Arc::new), Some(problem)),
     };
     let reader = context.reader()?;
+    let outbox =
+        super::egress::outbox(context, &reader).and_then(|outbox| outbox.map(|outbox| outbox.waiting()).transpose());
+    let (outbox, outbox_private) = match outbox {
+        // Whoever may only read the store is shown the rest.
+        Err(problem) if problem.is(&problem::EGRESS_PRIVATE) => (None, true),
+        outbox => (outbox?, false),
+    };
     let streams = config.as_ref().map(|config| all(&reader, config)).transpose()?.unwrap_or_default();
     let sql = "SELECT generation, loaded_at, outcome, detail FROM config_generations ORDER BY generation DESC LIMIT 1";
     let generation = table::objects(&reader.table(sql)?).get(0).cloned().unwrap_or_default();
@@ -97,7 +106,8 @@ fn gather(context: &Context) -> Result<Facts> {
         refused,
         reads,
         checks,
-        outbox: super::egress::outbox(context, &reader)?.map(|outbox| outbox.waiting()).transpose()?,
+        outbox,
+        outbox_private,
         store_bytes: size(""),
         wal_bytes: size("-wal"),
     })
@@ -123,6 +133,7 @@ fn once(context: &Context) -> Result<Exit> {
             "reads_30_days": facts.reads.iter().map(Reads::fact).collect::<Vec<_>>(),
             "checks_30_days": facts.checks,
             "outbox": facts.outbox.map(|(waiting, held)| json!({"waiting": waiting, "held": held})),
+            "outbox_private": facts.outbox_private,
             "store_bytes": facts.store_bytes, "wal_bytes": facts.wal_bytes,
         }),
     );
@@ -142,8 +153,11 @@ fn print(context: &Context, facts: &Facts) {
         ));
     }
     if let Some(problem) = &facts.refused {
-        say(format!("configuration file: {problem}"));
-        say("  the last good one stays in force".to_owned());
+        say(format!("configuration file: {}", super::sync::words(&crate::agent::request::words(problem))));
+        say(match facts.running {
+            true => "  the last good one stays in force".to_owned(),
+            false => "  the agent does not start until it is mended; shown is what the last good one says".to_owned(),
+        });
     }
     facts.reads.iter().flat_map(Reads::words).for_each(say);
     for one in facts.checks.iter().filter(|one| one["compared"] != 0) {
@@ -155,6 +169,9 @@ fn print(context: &Context, facts: &Facts) {
     }
     if let Some((waiting, held)) = facts.outbox {
         say(format!("outbox: {waiting} waiting, {held} held"));
+    }
+    if facts.outbox_private {
+        say("outbox: only the agent's account and root may look at it".to_owned());
     }
     let rows: Vec<Vec<String>> = facts.streams.iter().map(row).collect();
     let columns =

@@ -72,7 +72,7 @@ pub(super) fn tell(context: &Context, troubles: Vec<(String, Value)>) {
         }
     }
     for (problem, places) in told {
-        context.out.remark(format!("\n{}: {}", places.join(", "), words(&problem)));
+        context.out.trouble(format!("\n{}: {}", places.join(", "), words(&problem)));
     }
 }
 

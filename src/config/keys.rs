@@ -267,7 +267,7 @@ pub static SECTIONS: [Section; 5] = [
             "path",
             Text(PATH),
             Unset("\"/var/lib/counterfoil/counterfoil.db\""),
-            "left out: counterfoil.db in the data directory",
+            "left out: counterfoil.db in the data directory; a change waits for a restart",
         )],
     },
     Section {

@@ -10,7 +10,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transac
 
 use crate::dbfile::{Held, Refused, look};
 use crate::entropy::Entropy;
-use crate::problem::{EGRESS_DAMAGED, EGRESS_FILE, EGRESS_FOREIGN, EGRESS_NEWER, EGRESS_OTHER_STORE, Problem, Result};
+use crate::problem::{
+    EGRESS_DAMAGED, EGRESS_FILE, EGRESS_FOREIGN, EGRESS_NEWER, EGRESS_OTHER_STORE, EGRESS_PRIVATE, Problem, Result,
+};
 
 const SCHEMA: &str = include_str!("../../sql/egress.sql");
 /// `CFEG`: tells this kind of file from every other SQLite file.
@@ -132,6 +134,7 @@ fn create_private(path: &Path) -> Result<()> {
 /// Judges the file by its header alone, so that a file of another kind is not even opened by SQLite. `None` when empty.
 fn judge_header(path: &Path) -> Result<Option<Held>> {
     let seen = look(path, APPLICATION_ID).map_err(|refused| match refused {
+        Refused::Closed(std::io::ErrorKind::PermissionDenied) => EGRESS_PRIVATE.plain(),
         Refused::Closed(kind) | Refused::Unread(kind) => EGRESS_FILE.with(kind),
         Refused::Foreign => EGRESS_FOREIGN.plain(),
     })?;

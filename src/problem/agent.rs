@@ -28,7 +28,7 @@ super::entries! {
     AGENT_RUNNING = "agent.running", Error, Closed, "An agent already listens for this installation",
         "Use `counterfoil status` to see it. Only one agent may run; stop the other one first.";
     AGENT_REFUSED = "agent.refused", Error, Problem, "The agent takes requests only from root and from its own account",
-        "Run the command with sudo, or as the account of the agent. Reading commands such as `counterfoil query` need neither.";
+        "Run the command with sudo, or as the account of the agent. `counterfoil query`, `schema`, `status` and `gaps` need neither.";
     AGENT_BUSY = "agent.busy", Warning, Problem, "The agent is in conversation with too many others",
         "Wait until other commands have ended, and try again.";
     AGENT_REQUEST = "agent.request", Error, Problem, "The agent cannot read the request",
@@ -41,8 +41,8 @@ super::entries! {
         "Command and agent may be of different versions: restart the agent with the version that is installed.";
     AGENT_SOCKET = "agent.socket", Error, Problem, "The agent's control socket cannot be used",
         "Check the folder named here: it must exist, belong to the agent's account and have a short path.";
-    AGENT_SYSTEM = "agent.system", Error, Problem, "The agent cannot be spoken to on this system yet",
-        "Stop the agent and run the command without it.";
+    AGENT_SYSTEM = "agent.system", Error, Problem, "The agent does not run on this system yet",
+        "The agent cannot run here yet. `counterfoil sync` does one pass; let the system's scheduler start it regularly.";
     AGENT_LOGS = "agent.logs", Error, Problem, "The log cannot be opened",
         "Check that the log folder exists, is writable for the agent's account and has free space.";
 }

@@ -4,6 +4,9 @@ super::entries! {
     EGRESS_FILE = "egress.file", Error, Closed,
         "egress.db cannot be read or written",
         "Check free space, owner and permissions of the data directory; nothing is sent meanwhile.";
+    EGRESS_PRIVATE = "egress.private", Error, Closed,
+        "This account may not read egress.db",
+        "Only the agent's account and root may: run the command with sudo. If the agent itself says this, give the file back to its account.";
     EGRESS_DAMAGED = "egress.damaged", Error, Closed,
         "egress.db is damaged",
         "Keep the file, and restore egress.db from a backup. Without it nothing says what already left, so nothing leaves.";
@@ -43,6 +46,9 @@ super::entries! {
     EGRESS_EXPIRED = "egress.expired", Warning, Problem,
         "The registry of what may leave has expired",
         "Install a version whose registry was reviewed. Nothing is released until then.";
+    EGRESS_OFF = "egress.off", Error, Problem,
+        "Everything upstream is switched off",
+        "Set `mode` in [upstream] to local, hold or on, then accept again. Nothing was sent.";
     EGRESS_UNREACHABLE = "egress.unreachable", Warning, Problem,
         "The receiver could not be reached",
         "Check the address and the network. A batch that waits is sent again later by itself, with the same bytes.";
@@ -66,7 +72,7 @@ super::entries! {
         "Most likely egress.db was restored or copied. Make sure that one agent runs, then accept again with a new code.";
     EGRESS_GONE = "egress.gone", Error, Problem,
         "The receiver asked this install to stop",
-        "Nothing is sent until you resume sending or accept again.";
+        "Nothing is sent any more. If that is a mistake, ask its operator for a new code and accept again.";
     EGRESS_NO_BATCH = "egress.no_batch", Error, Usage,
         "There is no such batch",
         "See `counterfoil egress log` for the numbers.";

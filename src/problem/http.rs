@@ -27,7 +27,7 @@ super::entries! {
     HTTP_DAMAGED = "http.damaged", Error, Problem, "The compressed answer is damaged or cut",
         "Nothing of it was used; it is tried again by itself.";
     HTTP_ENCODING = "http.encoding", Error, Problem, "The answer is compressed in a way that was not asked for",
-        "Only gzip is asked for; a proxy that re-compresses answers is the usual cause.";
+        "Only gzip is asked for; a proxy that re-compresses answers is the usual cause: go round it or let it pass answers as they are.";
     HTTP_EMPTY = "http.empty", Error, Problem, "The answer is empty where data must be",
         "It does not count as 'no data'; it is tried again by itself.";
     HTTP_WRONG_CONTENT = "http.wrong_content", Error, Problem, "The answer is not the kind of document asked for (often a web page in HTML)",

@@ -3,6 +3,8 @@
 super::entries! {
     SERVICE_SYSTEM = "service.system", Error, Problem, "There is no systemd on this system",
         "Let your own service manager start `counterfoil run`; it needs nothing else.";
+    SERVICE_FOLDERS = "service.folders", Error, Usage, "The folders of the service are fixed",
+        "Leave --config and --data-dir away: it uses /etc/counterfoil and /var/lib/counterfoil. For others, let your own service manager start `counterfoil run`.";
     SERVICE_ROOT = "service.root", Error, Problem, "Only root can do this",
         "Run the command again with sudo. `counterfoil service install --dry-run` shows what would be done.";
     SERVICE_MANAGER = "service.manager", Error, Problem, "A program of the system has failed",

@@ -18,9 +18,9 @@ super::entries! {
     STORE_IO = "store.io", Error, Closed, "The disk refused to read or write",
         "Check the disk and the system log. Nothing more is written until the store was opened again and checked, which the agent does by itself.";
     STORE_BUSY = "store.busy", Warning, Problem, "The store is held by another program",
-        "A program has the file open for writing, or a reader holds it for very long. Close it, or work on a snapshot.";
+        "A program has the file open for writing, or a reader holds it for very long. Close it, or let it work on a copy made while the agent is stopped.";
     STORE_LOG = "store.log", Warning, Problem, "The store's log cannot be emptied, because a reader holds on to it",
-        "A program keeps a query or a transaction open on the store, and the log grows as long as it does. End it, or let it work on a copy; the log then shrinks by itself.";
+        "A program keeps a query or a transaction open on the store, and the log grows as long as it does. End it; the log then shrinks by itself. What runs for long should work on a copy made while the agent is stopped.";
     STORE_SQLITE = "store.sqlite", Error, Problem, "SQLite refused a statement",
         "This is a fault of the program, not of your data. Please report it with the code named here.";
     STORE_NETWORK = "store.network_folder", Error, Closed, "The data directory lies on a network file system",
@@ -30,7 +30,7 @@ super::entries! {
     SCHEMA_UNKNOWN = "schema.unknown", Error, Usage, "There is no such table or view",
         "`counterfoil schema` lists them.";
     QUERY_WRITES = "query.writes", Error, Problem, "The query would change the store",
-        "`query` only reads. Work on a copy if you need tables of your own.";
+        "`query` only reads. For tables of your own, work on a copy made while the agent is stopped.";
     QUERY_TIME = "query.time", Warning, Problem, "The query took longer than its limit",
         "Raise it with --timeout, or narrow the query.";
 }

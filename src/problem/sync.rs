@@ -4,7 +4,7 @@ super::entries! {
     SYNC_MALFORMED = "sync.malformed", Error, Partly, "The provider's answer is not what its API describes",
         "Nothing of it was used and the checkpoint stands where it was; it is asked for again at the next run. If it lasts, something between us and the provider may answer in its place.";
     SYNC_CONTRADICTION = "sync.contradiction", Error, Partly, "The provider's page contradicts itself or the request",
-        "Nothing of it was used and the checkpoint stands where it was; it is asked for again at the next run.";
+        "Nothing of it was used and the checkpoint stands where it was; it is asked for again at the next run. If it lasts, check `base_url` and `proxy`: something may answer from a store; else report it with the stream's name.";
     SYNC_NO_TIME = "sync.no_time", Error, Partly, "The provider's answers do not tell its time",
         "Windows are closed by the provider's clock (the Date header). A proxy may remove it: let it pass.";
     SYNC_CLOCK = "sync.clock", Warning, Partly, "The provider's clock and this machine's differ by more than five minutes",
@@ -14,7 +14,7 @@ super::entries! {
     SYNC_LIVEMODE = "sync.livemode", Error, Partly, "The provider shows records of the other mode (live or test)",
         "Nothing of the page was used and the checkpoint stands where it was. Check which key was set, and `base_url`; a live account and a test account are two connections.";
     SYNC_FULL_SECOND = "sync.full_second", Warning, Partly, "One second holds more records than the provider lets anyone read",
-        "The second is stated as a gap in `counterfoil gaps`. Reports of that day will close it.";
+        "What was shown is stored, and the second is stated as a gap in `counterfoil gaps`. This version cannot close it; everything else goes on.";
     SYNC_UNSEEN = "sync.unseen", Warning, Partly, "An object that another one names is shown to this key neither by its id nor by search",
         "It may belong to an entity that the key does not cover: give the connection a key that does, or ignore it.";
     SYNC_DIFFERENCE = "sync.difference", Warning, Problem, "What the provider shows was not what the store held",

@@ -30,7 +30,7 @@ super::entries! {
         "Set the key again for this origin with `counterfoil key set CONNECTION`, or put back the address it was set for.";
     VAULT_LABEL = "vault.label", Error, Problem,
         "A key cannot be kept like this",
-        "A key needs an account, a field, content, and at least one address that it may be sent to.";
+        "Give the connection a plain name (a-z, 0-9, - and _), and the key itself at the prompt, not empty; check `base_url`, which says where the key may be sent.";
     VAULT_URL = "vault.url", Error, Problem,
         "Not an address that a key can be sent to",
         "Write it as https://HOST or https://HOST:PORT, without a user name; a host in other scripts in its xn-- form.";

@@ -112,11 +112,14 @@ impl Caller {
                 }
             }
             attempt += 1;
-            match Backoff::USUAL.wait(failure.retryable(), attempt - 1, &*self.entropy) {
-                Some(_) if planted("no_backoff") => {}
-                Some(wait) if attempt < TRIES && wait <= PATIENCE => self.clock.sleep(wait).await,
+            let wait = match Backoff::USUAL.wait(failure.retryable(), attempt - 1, &*self.entropy) {
+                Some(_) if planted("no_backoff") => continue,
+                Some(wait) if attempt < TRIES && wait <= PATIENCE => wait,
                 _ => return Err(Stop::Failure(failure)),
-            }
+            };
+            let (problem, wait_ms) = (failure.to_problem(), wait.as_millis() as u64);
+            tracing::debug!(code = problem.code(), attempt, wait_ms, "asked again after a while: {problem}");
+            self.clock.sleep(wait).await;
         }
     }
 

@@ -82,11 +82,15 @@ impl Open {
 
 /// Walks a window to its end.
 pub(super) async fn window(of: &Connection, line: &Line, open: Open) -> Result<Walked> {
+    let purpose = open.purpose;
     let mut walked = Walked { span: open.span(), provider_at: open.provider_at, pages: 0, rows: 0, noted: false };
     match line.stream.way {
         Way::List => list(of, line, open, &mut walked).await?,
         Way::Halved => halved(of, line, open, &mut walked).await?,
     }
+    let ((from, to), Walked { pages, rows, .. }) = (walked.span, &walked);
+    let [from, to] = [from, to].map(|ms| jiff::Timestamp::from_millisecond(ms).unwrap_or_default());
+    tracing::debug!(stream = line.name(of), purpose = purpose.name(), %from, %to, pages, rows, "window walked");
     Ok(walked)
 }
 
@@ -227,7 +231,9 @@ pub(super) async fn fetch(
         let seq = of.read_seq().await?;
         let answer = of.caller.call(ask, || of.count(line, purpose)).await?;
         kill_point("page.received");
+        let bytes = answer.body.len();
         let page = line.projection.page(answer.body, shape).map_err(malformed)?;
+        tracing::trace!(stream = line.name(of), purpose = purpose.name(), bytes, records = page.records, "answer");
         if page.rejected.is_empty() || std::mem::replace(&mut again, true) {
             return Ok((page, seq));
         }

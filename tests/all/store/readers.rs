@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil::clock::SystemClock;
+use counterfoil::egress::Outbox;
+use counterfoil::entropy::SeededEntropy;
 use counterfoil::store::{Reader, Step, StoreHandle, Text};
 use counterfoil::stream::Profile;
 use serde_json::json;
@@ -176,6 +178,45 @@ fn another_user_with_the_group_reads_at_every_moment_and_writes_at_none() {
     let Some(stranger) = other_user(READERS + 1) else { return };
     let mut command = Command::new(&stranger[0]);
     assert!(!command.args(&stranger[1..]).arg("ls").arg(&folder).output().unwrap().status.success());
+}
+
+/// What has left is the agent's own; the rest of `status` is for every reader of the store.
+#[test]
+fn another_user_with_the_group_sees_the_status_without_the_outbox() {
+    let Some(before) = other_user(READERS) else { return };
+    let top = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(top.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let folder = top.path().join("data");
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::chown(&folder, None, Some(READERS)).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o2750)).unwrap();
+    let text = "[connections.main]\nprovider = \"stripe\"\nstart = 2024-01-01\n";
+    std::fs::write(folder.join("counterfoil.toml"), text).unwrap();
+    let mut agent = Agent::start(&folder);
+    agent.store("ch_1");
+    let uuid = Reader::open(&folder.join("counterfoil.db")).unwrap();
+    let uuid = uuid.table("SELECT value FROM state WHERE name = 'uuid'").unwrap().rows[0][0].str().unwrap().to_owned();
+    drop(Outbox::open(&folder.join("egress.db"), &uuid, None, &SeededEntropy::new(3)).unwrap());
+    let run = |before: &[String], arguments: &[&str]| {
+        let mut all = before.to_vec();
+        all.push(env!("CARGO_BIN_EXE_counterfoil").to_owned());
+        let mut command = Command::new(&all[0]);
+        command.args(&all[1..]).args(arguments).arg("--json").arg("--data-dir").arg(&folder);
+        let output = command.output().unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), told)
+    };
+    let (code, status) = run(&before, &["status"]);
+    assert_eq!(code, Some(0), "{status}");
+    assert_eq!((&status["data"]["outbox"], &status["data"]["outbox_private"]), (&json!(null), &json!(true)));
+    assert_eq!(status["data"]["streams"][1]["rows"], json!(1), "{status}");
+    let (code, log) = run(&before, &["egress", "log"]);
+    assert_eq!((code, &log["problem"]["code"]), (Some(4), &json!("egress.private")));
+    // Who may is shown it.
+    let (code, status) = run(&[], &["status"]);
+    let outbox = json!({ "waiting": 0, "held": 0 });
+    assert_eq!((code, &status["data"]["outbox"], &status["data"]["outbox_private"]), (Some(0), &outbox, &json!(false)));
+    agent.stop();
 }
 
 /// Whoever closes a database last takes its log away. A tool of the owner, beside the writer, must not believe that it is
