@@ -63,6 +63,8 @@ mod on {
         "hollow_is_end",
         // A total that does not match the page does not matter.
         "total_unchecked",
+        // A connection that another one has taken the place of goes on storing.
+        "superseded_writes",
         // A full page is all there is.
         "full_page_is_whole",
         // A second that holds too much is whole.

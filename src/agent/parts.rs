@@ -18,7 +18,7 @@ use crate::problem::{self, Result};
 use crate::providers::{self, Of, Provider};
 use crate::store::{Account, Lock, Marks, Store, StoreHandle, Target, Upsert};
 use crate::stream::{Projection, Tokens};
-use crate::sync::{Caller, Connection, Keys, Line, Progress, Terms};
+use crate::sync::{Caller, Connection, Keys, Line, Progress, Terms, Writing};
 use crate::testpoint::planted;
 use crate::vault::{KeyFile, Origin, Secret, TokenKey, Vault};
 
@@ -152,7 +152,13 @@ impl Parts {
         });
         let connection = Arc::new(self.make(name, &wanted, &account, keys)?);
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        ready.insert(name.to_owned(), (wanted, connection.clone()));
+        // Somebody else may have made it in the meantime: of one account there is one connection that stores.
+        if let Some((_, same)) = ready.get(name).filter(|(same, _)| *same == wanted) {
+            return Ok(same.clone());
+        }
+        if let Some((_, before)) = ready.insert(name.to_owned(), (wanted, connection.clone())) {
+            before.store.retire();
+        }
         Ok(connection)
     }
 
@@ -165,14 +171,16 @@ impl Parts {
         lowered.map(|(name, now, most)| (name.clone(), json!({"now": now, "most": most}))).collect()
     }
 
-    /// Forgets a connection that was made ready (its key or its name changed).
+    /// Forgets a connection that was made ready (its key or its name changed); what it has under way stores nothing more.
     pub fn unready(&self, name: &str) {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let before = self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        before.inspect(|(_, connection)| connection.store.retire());
     }
 
     /// Forgets all of them (what is stored changed).
     pub fn unready_all(&self) {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let before = std::mem::take(&mut *self.ready.lock().unwrap_or_else(PoisonError::into_inner));
+        before.values().for_each(|(_, connection)| connection.store.retire());
     }
 
     /// A connection with whatever keys are given: a candidate key is tried this way before it is sealed.
@@ -195,7 +203,7 @@ impl Parts {
             provider,
             start: wanted.start_ms(),
             caller,
-            store: self.store.clone(),
+            store: Writing::new(self.store.clone()),
             clock,
             entropy,
             lines: self.lines(wanted, provider, account)?,

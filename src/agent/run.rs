@@ -20,6 +20,7 @@ use crate::clock::BoxFuture;
 use crate::config::{Config, Reload, Watcher, plan};
 use crate::paths::Paths;
 use crate::problem::{self, Problem, Result};
+use crate::store::Store;
 use crate::sync::pass;
 
 /// What the agent tells the outside world about its state; the service manager listens.
@@ -68,6 +69,7 @@ pub async fn run(
         parts: parts.clone(),
         watcher,
         tasks: Mutex::default(),
+        before: Mutex::default(),
         new_rows: Arc::new(Notify::new()),
         voice: voice.clone(),
     });
@@ -90,7 +92,8 @@ pub async fn run(
                 }
                 Some(Signal::Stop) | None => break,
             },
-            Some(reload) = reloads.recv() => agent.reloaded(reload).await?,
+            Some(reload) = reloads.recv() => agent.reloaded(reload).await,
+            () = seams.clock.sleep(AGAIN), if agent.before().is_some() => agent.change(&agent.parts.config()).await,
         }
     }
     voice.stopping();
@@ -107,10 +110,15 @@ pub async fn run(
     }
 }
 
+/// When a configuration that the store was in the way of is tried again.
+const AGAIN: Duration = Duration::from_secs(30);
+
 struct Agent {
     parts: Arc<Parts>,
     watcher: Watcher,
     tasks: Mutex<BTreeMap<String, Task>>,
+    /// What was in force before, while the configuration is not wholly in force.
+    before: Mutex<Option<Arc<Config>>>,
     new_rows: Arc<Notify>,
     voice: Arc<dyn Voice>,
 }
@@ -159,26 +167,45 @@ impl Agent {
         }
     }
 
-    async fn reloaded(&self, reload: Reload) -> Result<()> {
+    fn before(&self) -> std::sync::MutexGuard<'_, Option<Arc<Config>>> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Acts on what the file says now. That the store refuses to note it (a full disk) is no reason to end.
+    async fn reloaded(&self, reload: Reload) {
         let now = self.parts.seams.clock.wall_ms();
-        match reload {
+        let noted = match reload {
             Reload::Same => {
-                self.clear_refusal().await?;
                 self.voice.status(&self.summary());
+                self.clear_refusal().await
             }
-            Reload::New(config) => {
-                let old = self.parts.config();
-                match config.connections.values().try_for_each(check_streams) {
-                    Ok(()) => self.put_into_force(Some(&old), &config).await?,
-                    Err(problem) => self.refuse(&problem, &config.hash.to_string(), now).await?,
+            Reload::New(config) => match config.connections.values().try_for_each(check_streams) {
+                Ok(()) => {
+                    self.change(&config).await;
+                    Ok(())
                 }
-            }
+                Err(problem) => self.refuse(&problem, &config.hash.to_string(), now).await,
+            },
             Reload::Refused { problem, hash } => {
                 let hash = hash.map(|hash| hash.to_string()).unwrap_or_default();
-                self.refuse(&problem, &hash, now).await?;
+                self.refuse(&problem, &hash, now).await
             }
+        };
+        if let Err(problem) = noted {
+            tracing::warn!(code = problem.code(), "{problem}");
         }
-        Ok(())
+    }
+
+    /// Puts another configuration into force. What the store is in the way of is tried again after a while, from what was in
+    /// force before.
+    async fn change(&self, new: &Arc<Config>) {
+        let before = self.before().take();
+        let old = before.unwrap_or_else(|| self.parts.config());
+        if let Err(problem) = self.put_into_force(Some(&old), new).await {
+            tracing::warn!(code = problem.code(), "the configuration is not wholly in force yet: {problem}");
+            self.voice.status(&format!("the configuration is not wholly in force yet: {problem}"));
+            *self.before() = Some(old);
+        }
     }
 
     /// The last good configuration stays; status and the service manager say so until the file is mended.
@@ -220,9 +247,9 @@ impl Agent {
             tracing::info!(connection = name, "connection stopped");
         }
         if privacy {
-            let settings = new.privacy.clone();
-            self.parts.store.run(move |store| super::privacy::apply(store, &super::schema()?, &settings)).await?;
+            // A pass that somebody asked for goes on elsewhere: from here on it stores nothing more.
             self.parts.unready_all();
+            super::privacy::follow(&self.parts.store, &new.privacy).await?;
         }
         for name in new.connections.keys() {
             let mut tasks = self.tasks();
@@ -238,7 +265,13 @@ impl Agent {
         }
         self.voice.log_level(new.log.level);
         keep_last_good(&self.parts.paths, &new.text);
-        self.parts.store.run(move |store| store.note_generation(&hash, true, &detail, now)).await?;
+        let names: Vec<String> = new.connections.keys().cloned().collect();
+        let noted = move |store: &mut Store| {
+            store.note_generation(&hash, true, &detail, now)?;
+            // Nobody reads them any more, so nobody else would clear what stands there.
+            store.clear_problems_without(&names, now)
+        };
+        self.parts.store.run(noted).await?;
         self.clear_refusal().await?;
         self.new_rows.notify_one();
         self.voice.status(&self.summary());
@@ -323,6 +356,8 @@ pub async fn keep(
         let until = parts.seams.clock.mono() + interval;
         let more = match one_pass(&parts, &name, &stop, until).await {
             Ok(more) => more,
+            // The next one is made by what is in force now.
+            Err(problem) if problem.is(&problem::SYNC_SUPERSEDED) => true,
             Err(problem) => {
                 failed(&parts, &name, problem).await;
                 false

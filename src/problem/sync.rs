@@ -19,6 +19,8 @@ super::entries! {
         "It may belong to an entity that the key does not cover: give the connection a key that does, or ignore it.";
     SYNC_DIFFERENCE = "sync.difference", Warning, Problem, "What the provider shows was not what the store held",
         "What was found is stored and its days are listed again by themselves. This stands until as many rows were compared anew without a difference: `counterfoil verify` compares more at once. If it comes again, please tell us.";
+    SYNC_SUPERSEDED = "sync.superseded", Warning, Partly, "The configuration or a key was changed while this was under way",
+        "What was stored before stands, nothing after it was. Run the command again; a running agent goes on by itself, with what is in force now.";
     SYNC_OTHER_ACCOUNT = "sync.other_account", Error, Problem, "The key belongs to another account than the rows of this connection",
         "Nothing was changed. Make a new connection for that account, or set a key of the right one.";
     SYNC_NO_STREAM = "sync.no_stream", Error, Usage, "There is no such stream",

@@ -209,7 +209,7 @@ impl Store {
     }
 
     /// Empties these columns of a table, where they hold anything.
-    pub fn clear_columns(&mut self, table: &str, columns: &[&str]) -> Result<()> {
+    pub fn clear_columns(&mut self, table: &str, columns: &[String]) -> Result<()> {
         if columns.is_empty() {
             return Ok(());
         }
@@ -240,9 +240,10 @@ impl Store {
         self.connection.execute_cached(sql, row).doing(doing)?;
         let replaced = match state {
             WindowState::Open => return Ok(Some(window)),
-            // A later walk of the same time says all that an earlier one said.
+            // A later walk of the same time says all that an earlier one said; what was stated without a walk is closed by name.
             WindowState::Complete => {
-                "state IN ('complete', 'gap') AND from_at >= (SELECT from_at FROM coverage WHERE window = ?3)
+                "state IN ('complete', 'gap') AND method <> 'none'
+                AND from_at >= (SELECT from_at FROM coverage WHERE window = ?3)
                 AND to_at <= (SELECT to_at FROM coverage WHERE window = ?3)
                 AND coalesce(provider_at, 0) <= (SELECT provider_at FROM coverage WHERE window = ?3)"
             }

@@ -12,6 +12,8 @@ use crate::problem::{self, Problem, Result};
 /// What the writer's thread is sent.
 enum Order {
     Run(Job),
+    /// Brings the log into the main file and empties it.
+    Empty(oneshot::Sender<Result<()>>),
     Close,
 }
 
@@ -69,6 +71,22 @@ impl StoreHandle {
         }
     }
 
+    /// Brings the log into the main file, and empties it when no reader is in the way. No job can do that: it runs within a
+    /// transaction.
+    pub async fn empty_log(&self) -> Result<()> {
+        match &self.0 {
+            Way::Inline(writer) => {
+                let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                writer.as_mut().ok_or_else(stopped)?.empty_log()
+            }
+            Way::Thread(queue, _) => {
+                let (tell, told) = oneshot::channel();
+                queue.send(Order::Empty(tell)).await.map_err(|_| stopped())?;
+                told.await.map_err(|_| stopped())?
+            }
+        }
+    }
+
     /// Lets queued jobs finish, then closes the store in order. Later jobs, of any clone, are refused.
     pub async fn close(self) -> Result<()> {
         match self.0 {
@@ -95,16 +113,23 @@ fn stopped() -> Problem {
 fn work(mut writer: Writer, mut queue: mpsc::Receiver<Order>) -> Result<()> {
     while let Some(first) = queue.blocking_recv() {
         // An order to close: nothing more is taken in; what is queued is still received.
-        let mut first = Some(first);
+        let (mut first, mut empty) = (Some(first), None);
         let mut next = || loop {
-            match first.take().or_else(|| queue.try_recv().ok())? {
+            // What comes behind it is for the next commit.
+            let order = first.take().or_else(|| if empty.is_none() { queue.try_recv().ok() } else { None })?;
+            match order {
                 Order::Run(job) => return Some(job),
+                Order::Empty(tell) => empty = Some(tell),
                 Order::Close => queue.close(),
             }
         };
         if let Some(job) = next() {
             writer.commit(job, next);
             writer.tend(queue.is_empty());
+        }
+        if let Some(tell) = empty {
+            // Whoever asked may have gone away.
+            drop(tell.send(writer.empty_log()));
         }
     }
     writer.close()

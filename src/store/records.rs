@@ -112,6 +112,26 @@ impl Store {
             .map(|_| ())
     }
 
+    /// Clears what stood for streams of an account that are not among these tables.
+    pub fn clear_problems_beside(&mut self, account: i64, tables: &[String], now_ms: i64) -> Result<()> {
+        let standing = self.problems()?.into_iter().filter(|one| one.account == Some(account));
+        let left = standing.filter_map(|one| one.stream).filter(|stream| !tables.contains(stream));
+        let sql = "UPDATE problems SET cleared_at = ?3 WHERE account = ?1 AND stream = ?2 AND cleared_at IS NULL";
+        for stream in left {
+            self.connection.execute_cached(sql, params![account, stream, now_ms]).doing("clearing problems")?;
+        }
+        Ok(())
+    }
+
+    /// Clears what stood for accounts of whose connections none is among these names.
+    pub fn clear_problems_without(&mut self, connections: &[String], now_ms: i64) -> Result<()> {
+        let names = serde_json::to_string(connections).unwrap_or_default();
+        let sql =
+            "UPDATE problems SET cleared_at = ?2 WHERE cleared_at IS NULL AND account IN (SELECT account FROM accounts
+            WHERE connection IS NULL OR connection NOT IN (SELECT value FROM json_each(?1)))";
+        self.connection.execute_cached(sql, params![names, now_ms]).doing("clearing problems").map(|_| ())
+    }
+
     /// Makes `standing` all that stands for the whole of a connection.
     pub fn settle_problems(&mut self, account: i64, standing: &[Problem], now_ms: i64) -> Result<()> {
         let codes = standing.iter().map(|problem| format!("'{}'", problem.code())).collect::<Vec<_>>().join(", ");

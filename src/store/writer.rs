@@ -49,6 +49,16 @@ impl Writer {
         self.judge(failed);
     }
 
+    /// Brings the log into the main file and empties it.
+    pub(super) fn empty_log(&mut self) -> Result<()> {
+        if self.store.is_none() {
+            self.open_again()?;
+        }
+        let emptied = self.store.as_ref().map_or_else(|| Err(closed()), |store| store.checkpoint(true));
+        self.judge(emptied.as_ref().err().cloned());
+        emptied
+    }
+
     /// Looks after the log; `idle`: nothing waits.
     pub(super) fn tend(&mut self, idle: bool) {
         let failed = self.store.as_mut().and_then(|store| store.tend(idle).err());

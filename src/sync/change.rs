@@ -1,5 +1,6 @@
 //! How objects that changed are read again: one by one, or a window of the list at once, whichever costs fewer reads. Pure.
 
+use super::plan::MOST;
 use super::span::Span;
 use crate::store::Change;
 
@@ -13,7 +14,8 @@ pub(super) enum Reading {
 }
 
 /// A cheap way to read `changes` again, which are sorted by the time when their objects were made. `pages` says what listing
-/// a span costs. From the oldest on, each joins those before it for as long as that costs less than reading it by itself.
+/// a span costs. From the oldest on, each joins those before it for as long as that costs less than reading it by itself, and the
+/// span is no wider than one window may be (providers refuse wider ones).
 pub(super) fn cheapest(changes: &[Change], pages: &dyn Fn(Span) -> i64) -> Vec<Reading> {
     let mut readings: Vec<Reading> = Vec::new();
     // Where the last reading begins and what it costs, when its objects' times are known.
@@ -23,6 +25,7 @@ pub(super) fn cheapest(changes: &[Change], pages: &dyn Fn(Span) -> i64) -> Vec<R
         let second = change.made_at.map(|made| made.div_euclid(1000) * 1000);
         let joined = last.zip(second).map(|((from, cost), second)| ((from, second + 1000), cost));
         if let Some((span, cost)) = joined
+            && span.1 - span.0 <= MOST
             && pages(span) < cost + 1
         {
             last = Some((span.0, pages(span)));
@@ -61,6 +64,16 @@ mod tests {
         // Two pages or two objects cost the same: then one by one.
         let even: Vec<Change> = [Some(0), Some(150_000)].map(change).into();
         assert_eq!(cheapest(&even, &pages), [one(Some(0)), one(Some(150_000))]);
+    }
+
+    #[test]
+    fn no_window_is_wider_than_a_provider_takes() {
+        // Where hardly anything is, a page could hold years.
+        let two: Vec<Change> = [Some(0), Some(MOST)].map(change).into();
+        let one = |made: i64| Reading::One(format!("x_{made}"), Some(made));
+        assert_eq!(cheapest(&two, &|_| 1), [one(0), one(MOST)]);
+        let two: Vec<Change> = [Some(0), Some(MOST - 1_000)].map(change).into();
+        assert_eq!(cheapest(&two, &|_| 1), [Reading::Span((0, MOST))]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::work::Work;
 use crate::entropy::Entropy;
 use crate::problem::Result;
 use crate::providers::{Heard, Position, Turn, Way};
-use crate::store::{Commit, Found, REREAD, Step, Store};
+use crate::store::{Commit, Daily, Found, REREAD, Step, Store};
 use crate::testpoint::page_limit;
 
 /// Windows a stream that are compared every day.
@@ -52,14 +52,14 @@ pub(super) async fn daily(work: &Work, now: i64) -> Result<()> {
         }
         let (account, table) = (work.of.account, line.table().to_owned());
         // The first time only the day is noted: all was listed just now.
-        let due = move |store: &mut Store| {
-            Ok(store.take_daily(account, &table, "check", now)?.is_some_and(|due| due.last.is_some()))
-        };
-        if work.of.store.run(due).await?
-            && let Err(problem) = reread(work, &line, DAILY).await
-        {
+        let due = move |store: &mut Store| store.take_daily(account, &table, "check", now);
+        let Some(Daily { last: Some(last) }) = work.of.store.run(due).await? else { continue };
+        if let Err(problem) = reread(work, &line, DAILY).await {
             work.lanes()[lane].problem.get_or_insert(problem.clone());
             work.failed(&line, problem).await?;
+            // It is tried again by the next pass, not in a day: until then nobody would know whether it works.
+            let table = line.table().to_owned();
+            work.of.store.run(move |store| store.set_round(account, &table, "check", last)).await?;
         }
     }
     Ok(())

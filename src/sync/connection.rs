@@ -1,7 +1,7 @@
 //! A connection made ready to read: its streams, the way to the provider and to the store. It decides nothing.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::{Budget, Left, MONTH_DAYS, Terms, budget};
@@ -12,8 +12,9 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::problem::{self, Problem, Result};
 use crate::providers::{Provider, Stream};
-use crate::store::{StoreHandle, Upsert};
+use crate::store::{Store, StoreHandle, Upsert};
 use crate::stream::{Page, Projection};
+use crate::testpoint::planted;
 
 /// One stream of one connection, ready to read.
 pub struct Line {
@@ -44,7 +45,7 @@ pub struct Connection {
     /// Speaks to the provider.
     pub caller: Caller,
     /// The way to the writer.
-    pub store: StoreHandle,
+    pub store: Writing,
     /// Wall time for what is noted.
     pub clock: Arc<dyn Clock>,
     /// Draws what is compared.
@@ -63,6 +64,43 @@ pub struct Connection {
     pub reads: tokio::sync::Mutex<(i64, i64)>,
     /// One pass at a time: whoever asks for another waits for its turn.
     pub busy: tokio::sync::Mutex<()>,
+}
+
+/// The way to the store of a connection, as long as it is the one in force. A changed configuration or key makes another
+/// connection while this one may still be at work: what it brings after that is refused, so that never two of them store
+/// rows, marks or numbers of reads for one account side by side.
+pub struct Writing {
+    handle: StoreHandle,
+    retired: Arc<AtomicBool>,
+}
+
+impl Writing {
+    /// For a connection that is in force.
+    pub fn new(handle: StoreHandle) -> Self {
+        Self { handle, retired: Arc::default() }
+    }
+
+    /// From now on nothing is stored any more.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+    }
+
+    /// Runs `job` as the store's handle does, unless another connection has taken over: that is decided where jobs follow one
+    /// another.
+    pub async fn run<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Store) -> Result<T> + Send + 'static,
+    {
+        let retired = self.retired.clone();
+        let allowed = move |store: &mut Store| {
+            if retired.load(Ordering::SeqCst) && !planted("superseded_writes") {
+                return Err(problem::SYNC_SUPERSEDED.plain());
+            }
+            job(store)
+        };
+        self.handle.run(allowed).await
+    }
 }
 
 impl Line {
@@ -134,7 +172,8 @@ impl Connection {
         let noted = move |store: &mut crate::store::Store| {
             spent.iter().try_for_each(|(purpose, reads)| store.count_reads(account, day, purpose.name(), *reads))
         };
-        self.store.run(noted).await
+        // What was sent counts, whoever sent it.
+        self.store.handle.run(noted).await
     }
 
     /// Notes a problem of a stream, or of the whole connection.

@@ -15,7 +15,10 @@ use crate::testpoint::planted;
 pub const FEED_GAP: &str = "feed_retention";
 
 /// The round that says since when a stream is not read any more.
-const LEFT: &str = "left";
+pub(super) const LEFT: &str = "left";
+
+/// The round that says since when a stream was not read that is read again, until all of it is listed.
+pub(super) const BACK: &str = "back";
 
 /// What is known of the feed when a pass begins.
 #[derive(Debug, Default)]
@@ -63,7 +66,14 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
     let unread = unread(of);
     let (older, seq) = (older(of, now), of.read_seq().await?);
     let job = move |store: &mut Store| {
-        leave_and_return(store, account, (&unread, &others), now)?;
+        // Up to here the feed has marked what changed.
+        let heard = store.round(account, &table, "feed")?.map_or(now, |from| from.min(now));
+        for (table, left) in leave_and_return(store, account, (&unread, &others), heard)? {
+            // No list shows again what was made before what is listed.
+            for (_, condition) in older.iter().filter(|(older, _)| *older == table) {
+                store.mark_unsettled((account, &table), condition, (now, i64::MAX), (left, seq))?;
+            }
+        }
         let from = match store.round(account, &table, "feed")? {
             Some(from) if from <= now => from,
             // By a clock that was ahead: all that can still be heard is heard again.
@@ -99,6 +109,9 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
             return Ok((from, gaps(&windows)));
         }
         store.state_gap(&upsert, (clock.1, FEED_GAP), (hole, oldest), now)?;
+        // What an earlier walk left open there is over: going on with it would show a part of the gap, and prove all of it.
+        let over = windows.iter().filter(|w| w.state == WindowState::Open && w.from_at < oldest);
+        store.forget_windows(&over.map(|window| window.window).collect::<Vec<_>>())?;
         for (table, condition) in &older {
             store.mark_unsettled((account, table), condition, (now, i64::MAX), (hole, seq))?;
         }
@@ -126,21 +139,41 @@ fn unread(of: &Connection) -> Vec<String> {
     unread.map(|stream| of.provider.table(stream)).collect()
 }
 
-/// Nothing marks a stream that is not read. One that is read again after that is listed anew, as if for the first time.
-fn leave_and_return(store: &mut Store, account: i64, (unread, read): (&[String], &[String]), now: i64) -> Result<()> {
+/// Nothing marks a stream that is not read. One that is read again after that is listed anew, as if for the first time; until
+/// it is listed whole, its rows are known only up to when it was left. Returns the streams that are back, and since when they
+/// were left (up to `heard` their changes were marked).
+fn leave_and_return(
+    store: &mut Store,
+    account: i64,
+    (unread, read): (&[String], &[String]),
+    heard: i64,
+) -> Result<Vec<(String, i64)>> {
     for table in unread {
         if store.round(account, table, LEFT)?.is_none() && !store.windows(account, table)?.is_empty() {
-            store.set_round(account, table, LEFT, now)?;
+            store.set_round(account, table, LEFT, heard)?;
         }
     }
+    let mut back = Vec::new();
     for table in read {
-        if store.round(account, table, LEFT)?.is_some() {
+        if let Some(left) = store.round(account, table, LEFT)? {
             let windows = store.windows(account, table)?;
             store.forget_windows(&windows.iter().map(|window| window.window).collect::<Vec<_>>())?;
             store.forget_round(account, table, LEFT)?;
+            // Left once more before all was back: the earlier time stands.
+            let before = store.round(account, table, BACK)?.unwrap_or(left);
+            store.set_round(account, table, BACK, left.min(before))?;
+            back.push((table.clone(), left));
         }
     }
-    Ok(())
+    Ok(back)
+}
+
+/// All of a stream that was not read for a while is listed again.
+pub(super) fn all_is_back(store: &mut Store, account: i64, table: &str) -> Result<()> {
+    match store.round(account, table, BACK)? {
+        Some(_) => store.forget_round(account, table, BACK),
+        None => Ok(()),
+    }
 }
 
 /// True for a stretch of the feed that can no longer be heard. It stands whatever is declared.

@@ -1,6 +1,6 @@
 //! Up to where a stream is known: what the store proves of it, for people and for the gate. Reads only.
 
-use super::feed::{FEED_GAP, is_gap};
+use super::feed::{BACK, FEED_GAP, LEFT, is_gap};
 use super::plan::{Horizon, first_hole, horizon, missing};
 use crate::problem::Result;
 use crate::providers::{Heard, Provider, Stream};
@@ -32,7 +32,12 @@ pub fn known(reader: &Reader, account: i64, provider: &Provider, stream: &Stream
         (_, Heard::ByFeed) => feed_heard(reader, account, provider)?,
         (_, Heard::ByReading) => reader.round(account, &table, "unsettled")?,
     };
-    let changed_to = heard.map(|heard| marked.map_or(heard, |marked| marked.min(heard)));
+    // Of a stream that was left out for a while nothing after that is known, until all of it is listed again.
+    let mut bounds = vec![marked];
+    if matches!(stream.heard, Heard::ByFeed | Heard::ByReading) {
+        bounds.extend([reader.round(account, &table, LEFT)?, reader.round(account, &table, BACK)?]);
+    }
+    let changed_to = heard.map(|heard| bounds.into_iter().flatten().fold(heard, i64::min));
     Ok(Known {
         horizon,
         changed_to,

@@ -23,7 +23,7 @@ mod work;
 pub use budget::{Allowance, Budget, Left, MONTH_DAYS, Terms, budget};
 pub use call::{Caller, Keys};
 pub use check::Compared;
-pub use connection::{Connection, Line};
+pub use connection::{Connection, Line, Writing};
 pub use feed::FEED_GAP;
 pub use known::{Known, known};
 pub use pass::{PassEnd, StreamEnd, Verified, identify, pass, probe, verify};

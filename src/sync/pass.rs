@@ -3,7 +3,7 @@
 //! last the past. One stream that fails never stops the others; the pass is as good as its worst stream.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,11 +51,25 @@ pub async fn pass(
     until: Option<Duration>,
 ) -> Result<PassEnd> {
     let _turn = of.busy.lock().await;
-    let (work, heard, now) = match begin(&of, only, stop, until).await? {
+    let end = go_through(&of, only, stop, until).await;
+    if end.is_err() {
+        // What was sent was sent. Why the pass ended says more than that it could not be counted.
+        drop(of.note_reads().await);
+    }
+    end
+}
+
+async fn go_through(
+    of: &Arc<Connection>,
+    only: Option<&[String]>,
+    stop: Arc<AtomicBool>,
+    until: Option<Duration>,
+) -> Result<PassEnd> {
+    let (work, heard, now) = match begin(of, only, stop, until).await? {
         Begun::Ready(work, heard, now) => (work, heard, now),
         Begun::Over(end) => return Ok(end),
     };
-    let rest = plan_reads(&of, until).await?;
+    let rest = plan_reads(of, until).await?;
     for purpose in [Purpose::Feed, Purpose::Poll, Purpose::Change, Purpose::Again, Purpose::Backfill, Purpose::Check] {
         match purpose {
             Purpose::Change => reread::changed(&work, now).await?,
@@ -175,7 +189,8 @@ async fn begin(
     let lane = |(line, opened)| lane(of, line, opened, now, &heard);
     let lanes = lines.into_iter().zip(opened).map(lane).collect();
     let began = of.read_seq().await?;
-    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, began, before });
+    let past = AtomicUsize::new(0);
+    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, past, began, before });
     Ok(Begun::Ready(work, heard, now))
 }
 
@@ -208,6 +223,7 @@ async fn all_failed(of: &Connection, lines: &[Arc<Line>], problem: &Problem) -> 
 async fn open_lanes(of: &Connection, lines: &[Arc<Line>], now: i64) -> Result<Vec<(Vec<Window>, i64)>> {
     let (account, wall) = (of.account, of.clock.wall_ms());
     let upserts: Vec<_> = lines.iter().map(|line| line.upsert.clone()).collect();
+    let read: Vec<String> = of.lines.iter().map(|line| line.table().to_owned()).collect();
     let open = move |store: &mut Store, upsert: &Upsert| {
         let table = &upsert.stream;
         let windows = store.windows(account, table)?;
@@ -225,7 +241,12 @@ async fn open_lanes(of: &Connection, lines: &[Arc<Line>], now: i64) -> Result<Ve
         windows.extend(gaps);
         Ok((windows, store.begin_run(account, table, wall)?))
     };
-    of.store.run(move |store| upserts.iter().map(|upsert| open(store, upsert)).collect()).await
+    let all = move |store: &mut Store| {
+        // Nobody reads a stream that was left out, so nobody else would clear what stands there.
+        store.clear_problems_beside(account, &read, wall)?;
+        upserts.iter().map(|upsert| open(store, upsert)).collect()
+    };
+    of.store.run(all).await
 }
 
 fn lane(of: &Connection, line: Arc<Line>, (windows, run): (Vec<Window>, i64), now: i64, heard: &Heard) -> Lane {
@@ -245,7 +266,7 @@ fn lane(of: &Connection, line: Arc<Line>, (windows, run): (Vec<Window>, i64), no
     of.progress.update(&line.name(of), |progress| {
         (progress.walked, progress.whole, progress.done) = (walked, whole, false);
     });
-    Lane { line, plan, run, busy: 0, problem: None, noted: false, rests: false }
+    Lane { line, plan, run, busy: 0, problem: None, noted: false, rests: false, served: Vec::new() }
 }
 
 /// Notes how the runs ended and clears what no longer stands.
@@ -255,6 +276,7 @@ async fn close(work: &Work) -> Result<PassEnd> {
     let (more, held) = (work.left(Purpose::Backfill), !of.left().allows(Purpose::Backfill));
     let mut end = PassEnd { streams: Vec::new(), stopped, more, held };
     let lanes = std::mem::take(&mut *work.lanes());
+    let returned: Vec<String> = lanes.iter().filter(|l| l.plan.whole()).map(|l| l.line.table().to_owned()).collect();
     let mut ends = BTreeMap::new();
     for lane in &lanes {
         let name = lane.line.name(of);
@@ -262,13 +284,14 @@ async fn close(work: &Work) -> Result<PassEnd> {
         let done = of.progress.since(&name, &work.before);
         let code = lane.problem.as_ref().map(Problem::code);
         let (requests, pages, rows, bytes) = (done.requests, done.pages, done.rows, done.bytes);
-        let clear = code.is_none() && !lane.noted && !stopped && !planted("problem_never_clears");
+        let clear = code.is_none() && !lane.noted && !stopped && lane.proved() && !planted("problem_never_clears");
         ends.insert(lane.run, (lane.line.table().to_owned(), clear, RunEnd { code, requests, pages, rows, bytes }));
         end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.problem.clone() });
     }
     let (account, wall, clocks) = (of.account, of.clock.wall_ms(), of.caller.clock_problem());
     of.store
         .run(move |store| {
+            returned.iter().try_for_each(|table| feed::all_is_back(store, account, table))?;
             if ends.values().any(|(_, _, end)| end.code.is_none()) {
                 store.settle_problems(account, clocks.as_slice(), wall)?;
             }

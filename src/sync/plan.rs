@@ -12,7 +12,7 @@ pub(super) const DAY_MS: i64 = 86_400_000;
 /// Windows of a first backfill; grown and shrunk by what they hold.
 const FIRST_SIZE: i64 = DAY_MS;
 /// Checkout.com refuses wider windows than about 90 days; the others do not need them.
-const MOST: i64 = 90 * DAY_MS;
+pub(super) const MOST: i64 = 90 * DAY_MS;
 const LEAST: i64 = 60_000;
 
 /// The frozen frame of one pass over one stream, in milliseconds of the provider's clock.
@@ -264,9 +264,15 @@ impl Plan {
         tail.map(|(from, _)| horizon - from).max().unwrap_or(0)
     }
 
-    /// True when all that was ever listed of what a demand asks for has been listed again.
+    /// True when all that a demand asks for has been listed again. What was never listed, or counts as that by now, may hold
+    /// rows all the same.
     pub(super) fn meets(&self, demand: &Demand) -> bool {
-        self.unmet(demand, &[], &self.missing()).is_empty()
+        self.unmet(demand, &[], &[]).is_empty()
+    }
+
+    /// True when everything of the frame was listed.
+    pub(super) fn whole(&self) -> bool {
+        self.missing().is_empty()
     }
 
     /// A span that was handed out is walked whole; `pages` it took set the width of later windows.

@@ -1,7 +1,7 @@
 //! The work of a pass: its lanes, one a stream, and the workers that walk windows of them side by side.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ pub(super) struct Work {
     pub(super) stop: Arc<AtomicBool>,
     /// When reading the past is to end, by the monotonic clock.
     pub(super) until: Option<Duration>,
+    /// Windows of the past that were begun: each worker may walk one, however late it is, or the past would never be read
+    /// where the rest takes all the time there is.
+    pub(super) past: AtomicUsize,
     /// Reads with this number or a greater one were sent in this pass.
     pub(super) began: i64,
     /// What had been done when the pass began.
@@ -45,6 +48,8 @@ pub(super) struct Lane {
     pub(super) noted: bool,
     /// Its list is left alone in this pass: the feed says nothing new of it.
     pub(super) rests: bool,
+    /// Purposes for which a window of it was walked whole in this pass.
+    pub(super) served: Vec<Purpose>,
 }
 
 impl Work {
@@ -65,7 +70,7 @@ impl Work {
             while work.may_go_on(purpose) {
                 let Some((lane, line, next, expected)) = work.take(purpose) else { return Ok(()) };
                 let walked = walk_next(&work.of, &line, &next, purpose, expected).await;
-                work.settle(lane, &line, walked).await?;
+                work.settle((lane, purpose), &line, walked).await?;
             }
             Ok(())
         })
@@ -89,7 +94,8 @@ impl Work {
 
     /// False once the pass is to stop, the time for the past is over, or the reads for this purpose are used up.
     pub(super) fn may_go_on(&self, purpose: Purpose) -> bool {
-        let late = || self.until.is_some_and(|until| self.of.clock.mono() >= until);
+        let some = self.past.load(Ordering::Relaxed) >= WORKERS;
+        let late = || some && self.until.is_some_and(|until| self.of.clock.mono() >= until);
         let over = self.stop.load(Ordering::Relaxed) || (purpose == Purpose::Backfill && late());
         !over && self.of.left().allows(purpose)
     }
@@ -125,6 +131,9 @@ impl Work {
         order.sort_by_cached_key(|lane| (lanes[*lane].busy, -lanes[*lane].plan.behind()));
         for lane in order {
             if let Some(next) = lanes[lane].plan.next(purpose) {
+                if purpose == Purpose::Backfill {
+                    self.past.fetch_add(1, Ordering::Relaxed);
+                }
                 lanes[lane].busy += 1;
                 let expected = lanes[lane].plan.expected(next.span());
                 return Some((lane, lanes[lane].line.clone(), next, expected));
@@ -133,7 +142,7 @@ impl Work {
         None
     }
 
-    async fn settle(&self, lane: usize, line: &Line, walked: Result<Walked>) -> Result<()> {
+    async fn settle(&self, (lane, purpose): (usize, Purpose), line: &Line, walked: Result<Walked>) -> Result<()> {
         let failed = {
             let mut lanes = self.lanes();
             let lane = &mut lanes[lane];
@@ -141,6 +150,7 @@ impl Work {
             match walked {
                 Ok(walked) => {
                     lane.noted |= walked.noted;
+                    lane.served.push(purpose);
                     lane.plan.done(walked.span, walked.provider_at, (walked.pages, walked.rows));
                     line.size.store(lane.plan.size, Ordering::Relaxed);
                     let (walked, whole) = lane.plan.share();
@@ -170,6 +180,15 @@ impl Lane {
     /// The feed is heard first and has nothing else to do; all other streams have no part in that.
     fn serves(&self, purpose: Purpose) -> bool {
         self.line.is_feed() == (purpose == Purpose::Feed) && !(self.rests && purpose == Purpose::Poll)
+    }
+
+    /// True when this pass would have met again whatever stopped an earlier one: for each purpose there is nothing left, or
+    /// something was walked.
+    pub(super) fn proved(&self) -> bool {
+        [Purpose::Feed, Purpose::Poll, Purpose::Again, Purpose::Backfill].into_iter().all(|purpose| {
+            let waits = self.serves(purpose) && self.plan.wants(purpose);
+            !waits || self.served.contains(&purpose)
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use counterfoil::clock::SystemClock;
-use counterfoil::sandbox::{CHECKOUT_KEY, Options, STRIPE_KEY, Sandbox};
+use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Options, STRIPE_KEY, Sandbox};
 use serde_json::Value;
 
 /// A sandbox, a data directory, and an agent on it.
@@ -136,9 +136,32 @@ fn edits_apply_while_it_runs_and_a_bad_one_changes_nothing() {
     assert_eq!(status["data"]["configuration_problem"]["code"], "config.invalid");
     assert!(house.rows("eu") > 20, "the last good one is what status reads by");
 
-    // Mended, and a connection leaves: it is asked no more.
+    // Wider and narrower privacy settings apply while it runs, and it goes on reading.
+    let with = |local: &str| house.stripe("") + &house.checkout() + &format!("[privacy]\nlocal = \"{local}\"\n");
+    let referring = || {
+        let sql = "SELECT count(*) AS rows, count(payment_method) AS referring FROM stripe_charges";
+        let row = house.ask(&["query", sql])["data"]["rows"][0].clone();
+        (row["rows"].as_i64(), row["referring"].as_i64())
+    };
+    house.until("references are stored", || referring().1 > Some(50));
+    house.edit(&with("strict"));
+    house.until("they are taken out", || referring().1 == Some(0));
+    house.until("and that is applied", || house.outcome() == "applied");
+    assert!(referring().0 > Some(50), "the rows stay");
+    house.edit(&with("standard"));
+    house.until("they are read again", || referring().1 > Some(50));
+    assert_eq!(house.ask(&["status"])["data"]["agent_running"], true);
+
+    // Two streams are refused.
+    let refused = ["/v1/payouts", "/disputes"].map(|path| Fault::always(path, FaultKind::status(403)));
+    house.sandbox.set_faults(refused.to_vec());
+    house.ask(&["sync"]);
+    let standing = || house.ask(&["status"])["data"]["problems"].as_array().map_or(0, Vec::len);
+    assert_eq!(standing(), 2);
+
+    // Mended, and a connection leaves: it is asked no more. What stood for it, and for a stream that is left out, is gone.
     house.edit(&house.stripe("streams = [\"charges\"]"));
-    house.until("it heals", || house.outcome() == "applied");
+    house.until("it heals", || house.outcome() == "applied" && standing() == 0);
     let eu_asked = || house.sandbox.requests().iter().filter(|one| one.path.starts_with("/payments/")).count();
     let before = eu_asked();
     assert_eq!(house.ask(&["sync"])["data"]["connections"].as_array().unwrap().len(), 1);

@@ -61,6 +61,15 @@ fn count(rig: &Rig, sql: &str) -> i64 {
     rig.reader().table(sql).unwrap().rows[0][0].int().unwrap()
 }
 
+/// Tokens that hide nothing: for a declaration that has none.
+struct Clear;
+
+impl counterfoil::stream::Tokens for Clear {
+    fn token(&self, _: &str, value: &str, out: &mut String) {
+        out.push_str(value);
+    }
+}
+
 #[tokio::test]
 async fn objects_that_change_after_they_were_listed_are_read_again() {
     let rig = Rig::new(2_000).await;
@@ -191,6 +200,63 @@ async fn a_gap_in_the_feed_outlives_a_new_declaration() {
 }
 
 #[tokio::test]
+async fn a_gap_in_the_feed_stands_until_rows_that_count_as_never_listed_are_listed_again() {
+    let rig = Rig::new(600).await;
+    rig.sync().await;
+    rig.clock.advance(DAY * 40);
+    // All that was listed of charges is void (another declaration), and of listing it anew only the newest day succeeds.
+    let job = |store: &mut counterfoil::store::Store| {
+        let account = store.account("main")?.unwrap().account;
+        let windows = store.windows(account, "stripe_charges")?;
+        store.forget_windows(&windows.iter().map(|window| window.window).collect::<Vec<_>>())
+    };
+    rig.parts.store.run(job).await.unwrap();
+    rig.sandbox.set_faults(vec![Fault::nth("/v1/charges", 2, FaultKind::status(401))]);
+    assert_eq!(stream_problem(&rig.sync().await, "charges").as_deref(), Some("http.unauthorised"));
+    let stated = "SELECT count(*) FROM coverage WHERE state = 'gap' AND reason = 'feed_retention'";
+    assert_eq!(count(&rig, stated), 1, "old charges may have changed meanwhile");
+    rig.sandbox.set_faults(vec![]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!(count(&rig, stated), 0);
+    up_to_date(&rig).await;
+}
+
+#[tokio::test]
+async fn a_walk_of_the_feed_that_was_cut_short_before_a_gap_is_not_gone_on_with() {
+    let rig = Rig::new(600).await;
+    rig.sync().await;
+    let begin = rig.sandbox.now_ms().div_euclid(1000) * 1000;
+    let job = move |store: &mut counterfoil::store::Store| {
+        let account = store.account("main")?.unwrap().account;
+        let declaration = providers::find("stripe").unwrap().feed().unwrap().declaration()?;
+        let projection = counterfoil::stream::Projection::new(
+            &declaration,
+            counterfoil::stream::Profile::Strict,
+            std::sync::Arc::new(Clear),
+            |_| Some(2),
+            &[],
+        );
+        let upsert = counterfoil::store::Upsert::new(account, &declaration, &projection);
+        let span = (begin, begin + 25 * 86_400_000);
+        let new = counterfoil::store::NewWindow { clock: "created", method: "list", span, provider_at: span.1 };
+        let window = counterfoil::store::WindowKey::New(new);
+        let step = counterfoil::store::Step::Continue { window, cursor: "evt_gone".to_owned() };
+        store.step(&upsert, &step, (100, 0), 1).map(|_| ())
+    };
+    rig.parts.store.run(job).await.unwrap();
+    rig.clock.advance(DAY * 40);
+    rig.sandbox.set_faults(vec![Fault::always("/v1/payouts", FaultKind::status(401))]);
+    rig.sync().await;
+    let stated = "SELECT count(*) FROM coverage WHERE state = 'gap' AND reason = 'feed_retention'";
+    assert_eq!(count(&rig, stated), 1, "payouts are not listed again yet");
+    assert_eq!(count(&rig, "SELECT count(*) FROM coverage WHERE stream = 'stripe_events' AND state = 'open'"), 0);
+    let oldest = "SELECT min(from_at) FROM coverage WHERE stream = 'stripe_events' AND state = 'complete' AND to_at > ";
+    let gap_end = count(&rig, "SELECT max(to_at) FROM coverage WHERE reason = 'feed_retention'");
+    // Windows begin with a second.
+    assert_eq!(count(&rig, &format!("{oldest}{gap_end}")), gap_end / 1000 * 1000, "nothing of the gap counts as heard");
+}
+
+#[tokio::test]
 async fn many_changes_close_together_are_one_read() {
     let rig = Rig::new(4_000).await;
     rig.sync().await;
@@ -282,7 +348,17 @@ async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
     ];
     let behind = of.into_iter().map(|(table, stream)| behind(&rig, table, stream).len()).sum::<usize>();
     assert!(behind > 0, "the test needs a change");
+    // Back: nothing is known beyond the moment when it was left, until all of it is listed again.
+    let left = rig.sandbox.now_ms() - 9 * 86_400_000;
     let rig = reading(rig, "").await;
+    assert!(known_of(&rig, "stripe_refunds").changed_to.is_none_or(|changed| changed <= left + 60_000), "not yet");
+    rig.sandbox.set_faults(vec![Fault::nth("/v1/refunds", 2, FaultKind::status(401))]);
+    assert_eq!(stream_problem(&rig.sync().await, "refunds").as_deref(), Some("http.unauthorised"));
+    let known = known_of(&rig, "stripe_refunds");
+    assert!(known.horizon.listed_to > Some(rig.sandbox.now_ms() - 130_000), "its newest day is listed");
+    assert!(known.changed_to.unwrap() <= left + 60_000, "the days before it are not: {:?} {left}", known.changed_to);
+    rig.sandbox.set_faults(vec![]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert!(known_of(&rig, "stripe_refunds").changed_to.unwrap() > rig.sandbox.now_ms() - 130_000);
     up_to_date(&rig).await;
 }

@@ -148,7 +148,7 @@ macro_rules! stories {
     };
 }
 
-stories! { address configuration egress init keys program provider query reading store verify }
+stories! { address asked configuration egress init keys program provider query reading store verify }
 
 fn stories_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli")

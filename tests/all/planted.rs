@@ -46,6 +46,7 @@ pub(crate) const FOUND: &[(&str, By)] = &[
     ("malformed_is_empty", By::Seed(1, 1)),
     ("hollow_is_end", By::Scenario(scenarios::a_hollow_page, "stripe_charges: 34 missing")),
     ("total_unchecked", By::Scenario(scenarios::a_record_less_than_the_total, "checkoutcom_disputes: 1 missing")),
+    ("superseded_writes", By::Scenario(scenarios::a_key_that_was_set_meanwhile, " behind")),
     ("full_page_is_whole", By::Seed(1, 1)),
     ("full_second_is_whole", By::Scenario(scenarios::a_second_that_holds_too_much, "checkoutcom_payments: 3 missing")),
     ("cursor_refused_is_end", By::Scenario(scenarios::a_refused_cursor, "stripe_charges: ")),

@@ -16,7 +16,7 @@ use counterfoil::paths::{Overrides, Paths};
 use counterfoil::sandbox::receiver::ReceiverOptions;
 use counterfoil::sandbox::{CHECKOUT_KEY, CHECKOUT_URL, Direct, Options, STRIPE_KEY, STRIPE_URL, Truth};
 use counterfoil::store::Reader;
-use counterfoil::sync::pass;
+use counterfoil::sync::{Connection, pass};
 use serde_json::Value;
 
 use crate::broken::house::{START_S, Still};
@@ -146,6 +146,13 @@ impl Bench {
             let connection = self.parts.connection(name).await.unwrap();
             pass(connection, None, Arc::new(AtomicBool::new(false)), None).await.unwrap();
         }
+    }
+
+    /// The key of `main` is set anew. Returns what reads by the old one, and is still at work.
+    pub(super) async fn key_set_meanwhile(&self) -> Arc<Connection> {
+        let old = self.parts.connection("main").await.unwrap();
+        self.parts.unready("main");
+        old
     }
 
     /// What the providers hold now, by stream, as far as windows reach that close now.

@@ -46,6 +46,27 @@ pub(super) fn a_change_after_the_first_walk(bug: Option<&'static str>) -> Wrong 
     })
 }
 
+/// Somebody's long pass goes on by the old key while the agent reads by the new one: its numbers of reads run ahead of those of
+/// the new one's marks.
+pub(super) fn a_key_that_was_set_meanwhile(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(4_000, 100).await;
+        bench.pass().await;
+        let old = bench.key_set_meanwhile().await;
+        bench.pass().await;
+        for _ in 0..48 {
+            bench.advance(HOUR / 2);
+            // It is refused, or has a problem; what it does to others is what counts.
+            drop(counterfoil::sync::pass(old.clone(), None, Default::default(), None).await);
+        }
+        for _ in 0..9 {
+            bench.advance(DAY);
+            bench.pass().await;
+        }
+        bench.settled().await
+    })
+}
+
 /// Nobody listens for longer than the feed reaches back.
 pub(super) fn a_month_without_the_feed(bug: Option<&'static str>) -> Wrong {
     on_this_thread(bug, async {

@@ -245,6 +245,11 @@ fn a_later_walk_replaces_what_it_covers_and_nothing_else() {
     );
     assert_eq!(walk(0, 30, 90, true).len(), 4, "an earlier walk does not replace later ones");
     assert_eq!(walk(0, 30, 200, true), ["0|30|complete|200"]);
+    // What was stated without a walk (a feed that reaches no further) is closed by its name only.
+    store.state_gap(&lane.upsert, ("created", "feed_retention"), (10, 20), 210).unwrap();
+    let window = WindowKey::New(new_window((0, 30), 220));
+    store.step(&lane.upsert, &Step::Complete { window }, (0, 0), 1).unwrap();
+    assert_eq!(look(&path, "SELECT from_at, state FROM coverage ORDER BY from_at"), ["0|complete", "10|gap"]);
 }
 
 #[test]

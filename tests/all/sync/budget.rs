@@ -11,6 +11,7 @@ use counterfoil::sync::{Allowance, PassEnd, Purpose, pass};
 use super::{Rig, problems};
 
 const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
 
 /// One pass as the agent makes it, and the Stripe paths that it asked for.
 async fn one_pass(rig: &Rig) -> (PassEnd, Vec<String>) {
@@ -103,6 +104,63 @@ async fn the_past_waits_when_its_reads_are_used_up_and_the_present_does_not() {
     rig.sync().await;
     assert!(rig.ids("stripe_charges").len() > held + 50);
     super::complete(&rig, "stripe_charges", TruthStream::StripeCharges, began);
+}
+
+/// Codes that stand for Stripe's streams.
+fn standing(rig: &Rig) -> Vec<String> {
+    let sql = "SELECT stream, code FROM problems WHERE cleared_at IS NULL AND stream LIKE 'stripe%'";
+    let rows = rig.reader().table(sql).unwrap().rows;
+    rows.into_iter().map(|row| format!("{} {}", row[0].str().unwrap(), row[1].str().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_problem_stands_as_long_as_nothing_was_tried() {
+    let rig = Rig::new(200).await;
+    let forbidden = ["stripe_payouts http.forbidden"];
+    rig.sandbox.set_faults(vec![Fault::always("/v1/payouts", FaultKind::status(403))]);
+    one_pass(&rig).await;
+    assert_eq!(standing(&rig), forbidden);
+    leave(&rig, 0).await;
+    spend(&rig, Purpose::Backfill, 1_000_000).await;
+    let (_, asked) = one_pass(&rig).await;
+    assert!(!lists(&asked, "/v1/payouts"), "there are no reads to try it: {asked:?}");
+    assert_eq!(standing(&rig), forbidden);
+    // Whoever asks is not held back, and when it works it is gone.
+    rig.sandbox.set_faults(vec![]);
+    rig.sync().await;
+    assert_eq!(standing(&rig), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_problem_of_the_past_stands_while_only_the_present_is_read() {
+    let rig = Rig::new(400).await;
+    // The newest day is listed; the past is refused.
+    rig.sandbox.set_faults(vec![Fault::nth("/v1/charges", 2, FaultKind::status(403))]);
+    one_pass(&rig).await;
+    let forbidden = ["stripe_charges http.forbidden"];
+    assert_eq!(standing(&rig), forbidden);
+    rig.sandbox.set_faults(vec![]);
+    spend(&rig, Purpose::Backfill, 1_000_000).await;
+    rig.clock.advance(Duration::from_secs(HOUR));
+    let (end, asked) = one_pass(&rig).await;
+    assert!(end.held && lists(&asked, "/v1/charges"), "the present is read, the past is not");
+    assert_eq!(standing(&rig), forbidden);
+    rig.sync().await;
+    assert_eq!(standing(&rig), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn the_past_is_read_even_where_the_present_takes_all_the_time() {
+    let rig = Rig::new(400).await;
+    let connection = rig.parts.connection("main").await.unwrap();
+    let now = rig.clock.mono();
+    let end = pass(connection, None, Arc::new(AtomicBool::new(false)), Some(now)).await.unwrap();
+    assert!(end.more, "{end:?}");
+    let sql = "SELECT count(*) FROM coverage WHERE state = 'complete' AND to_at < ";
+    let day = rig.sandbox.now_ms() - 80_000_000;
+    let old = rig.reader().table(&format!("{sql}{day}")).unwrap().rows[0][0].int();
+    // A window a worker, and no more.
+    assert_eq!(old, Some(4));
 }
 
 fn backfilled(rig: &Rig) -> Option<i64> {
