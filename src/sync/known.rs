@@ -73,3 +73,38 @@ fn holes(windows: &[Window], start: i64, declaration: &str) -> Vec<(i64, i64, &'
     };
     missing(windows, start, declaration).into_iter().map(|(from, to)| (from, to, why(from, to))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_has_the_reason_of_the_gap_that_lies_in_it() {
+        let window = |(from_at, to_at): (i64, i64), reason: Option<&str>| Window {
+            window: from_at,
+            from_at,
+            to_at,
+            state: if reason.is_some() { WindowState::Gap } else { WindowState::Complete },
+            cursor: None,
+            pages: 1,
+            rows: 1,
+            provider_at: Some(100),
+            declaration: "d".to_owned(),
+            reason: reason.map(str::to_owned),
+        };
+        let windows = [
+            window((0, 10), None),
+            window((10, 20), Some(FEED_GAP)),
+            window((20, 30), None),
+            window((30, 31), Some("full_second")),
+            window((31, 40), None),
+            window((50, 60), None),
+            window((60, 70), Some(FEED_GAP)),
+        ];
+        let lost = "older than the provider keeps events; what may have changed is listed again";
+        let holes = holes(&windows, -5, "d");
+        let all =
+            [(-5, 0, "not read yet"), (10, 20, lost), (30, 31, "one second holds too much"), (40, 50, "not read yet")];
+        assert_eq!(holes, all, "what lies behind the newest walk is none");
+    }
+}

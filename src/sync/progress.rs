@@ -79,3 +79,59 @@ impl Progress {
         Some(elapsed.mul_f64((whole - walked) / walked))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two streams that have done different things, and what was noted of the first one before.
+    fn two() -> (Progress, BTreeMap<String, StreamProgress>) {
+        let of = |n: u64| StreamProgress {
+            requests: n + 1,
+            pages: n + 2,
+            rows: n + 3,
+            rejected: n + 4,
+            bytes: n + 5,
+            walked: n as i64 + 6,
+            whole: n as i64 + 107,
+            done: true,
+        };
+        let progress = Progress::default();
+        progress.update("a", |one| *one = of(10));
+        progress.update("b", |one| *one = of(20));
+        let before = StreamProgress { requests: 2, pages: 3, rows: 5, rejected: 7, bytes: 11, ..Default::default() };
+        (progress, [("a".to_owned(), before)].into())
+    }
+
+    #[test]
+    fn what_was_done_since_is_what_is_done_less_what_was_done_before() {
+        let (progress, before) = two();
+        let did = progress.since("a", &before);
+        assert_eq!((did.requests, did.pages, did.rows, did.rejected, did.bytes), (9, 9, 8, 7, 4));
+        assert_eq!((did.walked, did.whole, did.done), (16, 117, true), "these are the pass's own");
+        assert_eq!(progress.since("b", &before), progress.streams()["b"], "nothing was noted of it");
+        assert_eq!(progress.since("c", &before), StreamProgress::default());
+    }
+
+    #[test]
+    fn the_total_is_the_sum() {
+        let total = two().0.total();
+        assert_eq!((total.requests, total.pages, total.rows, total.rejected, total.bytes), (32, 34, 36, 38, 40));
+        assert_eq!((total.walked, total.whole, total.done), (42, 244, false));
+    }
+
+    #[test]
+    fn the_time_left_follows_from_the_share_that_is_walked_and_is_not_told_too_soon() {
+        let left = |walked, whole, seconds| {
+            let progress = Progress::default();
+            progress.update("a", |one| (one.walked, one.whole) = (walked, whole));
+            progress.left(Duration::from_secs(seconds))
+        };
+        assert_eq!(left(25, 100, 10), Some(Duration::from_secs(30)));
+        assert_eq!(left(100, 100, 10), Some(Duration::ZERO));
+        assert_eq!(left(5, 100, 2), Some(Duration::from_secs(38)), "a twentieth, after two seconds");
+        assert_eq!(left(4, 100, 10), None, "too little to tell by");
+        assert_eq!(left(25, 100, 1), None, "too soon");
+        assert_eq!(left(0, 0, 10), None, "nothing to do");
+    }
+}
