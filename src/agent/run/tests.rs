@@ -60,7 +60,14 @@ async fn a_failing_disk(folder: &std::path::Path) {
     let (watcher, _reloads) = Watcher::start(paths.config_file, config.hash, Arc::new(SystemClock::new()));
     let (send, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let (tasks, new_rows, voice) = (Mutex::default(), Arc::new(Notify::new()), Arc::new(Heard(send)));
-    let pulse = tokio::spawn(pulse(Arc::new(Agent { parts: parts.clone(), watcher, tasks, new_rows, voice })));
+    let pulse = tokio::spawn(pulse(Arc::new(Agent {
+        parts: parts.clone(),
+        watcher,
+        tasks,
+        before: Mutex::default(),
+        new_rows,
+        voice,
+    })));
     assert_eq!(heard.recv().await.unwrap(), "beat");
     assert_eq!(standing(&parts).await, Vec::<String>::new());
 
