@@ -4,6 +4,7 @@
 pub mod control;
 pub mod keys;
 pub mod logs;
+pub mod loops;
 pub mod parts;
 pub mod privacy;
 pub mod request;

@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use counterfoil::agent::loops::keep;
 use counterfoil::agent::parts::{Parts, Seams, Writer};
 use counterfoil::agent::request::{Request, perform};
-use counterfoil::agent::run::keep;
 use counterfoil::config;
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::paths::{Overrides, Paths};

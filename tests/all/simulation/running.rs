@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use counterfoil::agent::loops::{deliver, keep};
 use counterfoil::agent::parts::Parts;
-use counterfoil::agent::run::{deliver, keep};
 use counterfoil::problem::Result;
 use counterfoil::store::Reader;
 use tokio::sync::Notify;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use counterfoil::agent::run::keep;
+use counterfoil::agent::loops::keep;
 use counterfoil::store::Store;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
