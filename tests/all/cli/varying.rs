@@ -2,12 +2,14 @@
 
 /// What differs between runs: `9` is a digit, `f` a hexadecimal one, `+` more of the one before. Times of the sandbox are
 /// always the same to the minute. How many requests a stream takes depends on which window comes back first.
-const VARYING: [(&str, &str); 22] = [
+const VARYING: [(&str, &str); 24] = [
     ("2024-06-", "2024-06-"),
     ("30 days: main 9+", "30 days: main [N]"),
     ("30 days: eu 9+", "30 days: eu [N]"),
     ("clock is 9+ minutes", "clock is [N] minutes"),
     ("9999-99-99 99:99:99Z", "[TIME]"),
+    ("9999-99-99T99:99:99.999Z", "[TIME]"),
+    ("bytes=9+", "bytes=[N]"),
     ("9999999999999", "[MS]"),
     (":99Z", ":[S]Z"),
     ("ffffffff-ffff-ffff-ffff-ffffffffffff", "[UUID]"),
