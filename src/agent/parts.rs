@@ -233,7 +233,8 @@ impl Parts {
             let clock_cell = cell(stream.clock.0)?;
             let mut upsert = Upsert::new(account.account, &declaration, &projection);
             upsert.marks = marks((wanted, provider), stream, &cell)?;
-            Ok(Arc::new(Line { stream, projection, upsert: Arc::new(upsert), clock_cell, size: AtomicI64::new(0) }))
+            let (upsert, size, failed) = (Arc::new(upsert), AtomicI64::new(0), Mutex::default());
+            Ok(Arc::new(Line { stream, projection, upsert, clock_cell, size, failed }))
         };
         provider.streams.iter().filter(|stream| reads(wanted, stream)).map(line).collect()
     }

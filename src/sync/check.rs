@@ -55,7 +55,7 @@ pub(super) async fn daily(work: &Work, now: i64) -> Result<()> {
         let due = move |store: &mut Store| store.take_daily(account, &table, "check", now);
         let Some(Daily { last: Some(last) }) = work.of.store.run(due).await? else { continue };
         if let Err(problem) = reread(work, &line, DAILY).await {
-            work.lanes()[lane].problem.get_or_insert(problem.clone());
+            work.lanes()[lane].stopped_by(problem.clone(), Purpose::Check);
             work.failed(&line, problem).await?;
             // It is tried again by the next pass, not in a day: until then nobody would know whether it works.
             let table = line.table().to_owned();

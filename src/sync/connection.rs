@@ -28,6 +28,8 @@ pub struct Line {
     pub clock_cell: usize,
     /// The width that windows have grown to, 0 for none yet.
     pub size: AtomicI64,
+    /// At what it was stopped last, as far as this process knows.
+    pub failed: Mutex<Option<Purpose>>,
 }
 
 /// Everything that reading one connection needs, put together by the agent.

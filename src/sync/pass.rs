@@ -140,7 +140,7 @@ pub async fn verify(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<Atom
         match check::reread(&work, &line, check::ASKED).await {
             Ok(compared) => drop(found.insert(line.stream.name, compared)),
             Err(problem) => {
-                work.lanes()[lane].problem.get_or_insert(problem.clone());
+                work.lanes()[lane].stopped_by(problem.clone(), Purpose::Check);
                 work.failed(&line, problem).await?;
             }
         }
@@ -275,7 +275,7 @@ async fn close(work: &Work) -> Result<PassEnd> {
     let stopped = work.stop.load(Ordering::Relaxed);
     let (more, held) = (work.left(Purpose::Backfill), !of.left().allows(Purpose::Backfill));
     let mut end = PassEnd { streams: Vec::new(), stopped, more, held };
-    let lanes = std::mem::take(&mut *work.lanes());
+    let (lanes, allows) = (std::mem::take(&mut *work.lanes()), |purpose| of.left().allows(purpose));
     let returned: Vec<String> = lanes.iter().filter(|l| l.plan.whole()).map(|l| l.line.table().to_owned()).collect();
     let mut ends = BTreeMap::new();
     for lane in &lanes {
@@ -284,7 +284,8 @@ async fn close(work: &Work) -> Result<PassEnd> {
         let done = of.progress.since(&name, &work.before);
         let code = lane.problem.as_ref().map(Problem::code);
         let (requests, pages, rows, bytes) = (done.requests, done.pages, done.rows, done.bytes);
-        let clear = code.is_none() && !lane.noted && !stopped && lane.proved() && !planted("problem_never_clears");
+        let clear =
+            code.is_none() && !lane.noted && !stopped && lane.proved(&allows) && !planted("problem_never_clears");
         ends.insert(lane.run, (lane.line.table().to_owned(), clear, RunEnd { code, requests, pages, rows, bytes }));
         end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.problem.clone() });
     }

@@ -98,7 +98,7 @@ async fn worker(work: Arc<Work>, queue: Arc<Queue>) -> Result<()> {
                 work.of.note(Some(&line), problem::SYNC_UNSEEN.plain()).await?;
             }
             Err(problem) => {
-                work.lanes()[lane].problem.get_or_insert(problem.clone());
+                work.lanes()[lane].stopped_by(problem.clone(), Purpose::Change);
                 work.failed(&line, problem).await?;
             }
         }

@@ -159,7 +159,7 @@ impl Work {
                     return Ok(());
                 }
                 Err(problem) => {
-                    lane.problem.get_or_insert(problem.clone());
+                    lane.stopped_by(problem.clone(), purpose);
                     problem
                 }
             }
@@ -182,13 +182,23 @@ impl Lane {
         self.line.is_feed() == (purpose == Purpose::Feed) && !(self.rests && purpose == Purpose::Poll)
     }
 
-    /// True when this pass would have met again whatever stopped an earlier one: for each purpose there is nothing left, or
-    /// something was walked.
-    pub(super) fn proved(&self) -> bool {
-        [Purpose::Feed, Purpose::Poll, Purpose::Again, Purpose::Backfill].into_iter().all(|purpose| {
-            let waits = self.serves(purpose) && self.plan.wants(purpose);
-            !waits || self.served.contains(&purpose)
-        })
+    /// Notes what stopped the stream, and at what.
+    pub(super) fn stopped_by(&mut self, problem: Problem, purpose: Purpose) {
+        *self.line.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(purpose);
+        self.problem.get_or_insert(problem);
+    }
+
+    /// True when this pass would have met again what stopped an earlier one: it walked something for the same purpose, or
+    /// nothing is left to walk for it. What an earlier process was stopped at is not known, so it may be any of them.
+    pub(super) fn proved(&self, allows: &dyn Fn(Purpose) -> bool) -> bool {
+        let at = *self.line.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let proves = |purpose| match purpose {
+            // Whether there was anything to read again or to compare is not known here: that there were reads for it must do.
+            Purpose::Change | Purpose::Check => allows(purpose),
+            _ => !(self.serves(purpose) && self.plan.wants(purpose)) || self.served.contains(&purpose),
+        };
+        let any = [Purpose::Feed, Purpose::Poll, Purpose::Again, Purpose::Backfill];
+        at.map_or_else(|| any.into_iter().all(proves), proves)
     }
 }
 

@@ -150,6 +150,19 @@ async fn a_problem_of_the_past_stands_while_only_the_present_is_read() {
 }
 
 #[tokio::test]
+async fn a_problem_of_the_present_is_gone_with_the_next_look_while_the_past_waits() {
+    let rig = Rig::new(400).await;
+    spend(&rig, Purpose::Backfill, 1_000_000).await;
+    rig.sandbox.set_faults(vec![Fault::always("/v1/charges", FaultKind::status(403))]);
+    one_pass(&rig).await;
+    assert_eq!(standing(&rig), ["stripe_charges http.forbidden"]);
+    rig.sandbox.set_faults(vec![]);
+    let (end, _) = one_pass(&rig).await;
+    assert!(end.held && end.more, "{end:?}");
+    assert_eq!(standing(&rig), [] as [&str; 0]);
+}
+
+#[tokio::test]
 async fn the_past_is_read_even_where_the_present_takes_all_the_time() {
     let rig = Rig::new(400).await;
     let connection = rig.parts.connection("main").await.unwrap();
