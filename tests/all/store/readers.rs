@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,16 +145,23 @@ fn what_the_reader_of_these_tests_does() {
     assert_eq!(reader.table("SELECT count(*) FROM stripe_charges").unwrap().rows, [[Text::Int(count(&path))]]);
 }
 
-#[test]
-fn another_user_with_the_group_reads_at_every_moment_and_writes_at_none() {
-    let Some(before) = other_user(READERS) else { return };
-    let before: Vec<&str> = before.iter().map(String::as_str).collect();
+/// A data directory as the service makes it: its owner's, for the group of readers to look at. It lies in the folder that
+/// goes with the first of the two.
+fn shared() -> (tempfile::TempDir, PathBuf) {
     let top = tempfile::tempdir().unwrap();
     std::fs::set_permissions(top.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let folder = top.path().join("data");
     std::fs::create_dir(&folder).unwrap();
     std::os::unix::fs::chown(&folder, None, Some(READERS)).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o2750)).unwrap();
+    (top, folder)
+}
+
+#[test]
+fn another_user_with_the_group_reads_at_every_moment_and_writes_at_none() {
+    let Some(before) = other_user(READERS) else { return };
+    let before: Vec<&str> = before.iter().map(String::as_str).collect();
+    let (_top, folder) = shared();
     let old = super::old::program();
     at_every_moment(&folder, &|when| {
         for (name, _) in files(&folder) {
@@ -184,12 +191,7 @@ fn another_user_with_the_group_reads_at_every_moment_and_writes_at_none() {
 #[test]
 fn another_user_with_the_group_sees_the_status_without_the_outbox() {
     let Some(before) = other_user(READERS) else { return };
-    let top = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(top.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let folder = top.path().join("data");
-    std::fs::create_dir(&folder).unwrap();
-    std::os::unix::fs::chown(&folder, None, Some(READERS)).unwrap();
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o2750)).unwrap();
+    let (_top, folder) = shared();
     let text = "[connections.main]\nprovider = \"stripe\"\nstart = 2024-01-01\n";
     std::fs::write(folder.join("counterfoil.toml"), text).unwrap();
     let mut agent = Agent::start(&folder);
