@@ -114,13 +114,11 @@ impl Store {
 
     /// Clears what stood for streams of an account that are not among these tables.
     pub fn clear_problems_beside(&mut self, account: i64, tables: &[String], now_ms: i64) -> Result<()> {
-        let standing = self.problems()?.into_iter().filter(|one| one.account == Some(account));
-        let left = standing.filter_map(|one| one.stream).filter(|stream| !tables.contains(stream));
-        let sql = "UPDATE problems SET cleared_at = ?3 WHERE account = ?1 AND stream = ?2 AND cleared_at IS NULL";
-        for stream in left {
-            self.connection.execute_cached(sql, params![account, stream, now_ms]).doing("clearing problems")?;
-        }
-        Ok(())
+        let names = serde_json::to_string(tables).unwrap_or_default();
+        // What stands for the whole connection has no stream, and is not among these.
+        let sql = "UPDATE problems SET cleared_at = ?3 WHERE cleared_at IS NULL AND account = ?1
+            AND stream NOT IN (SELECT value FROM json_each(?2))";
+        self.connection.execute_cached(sql, params![account, names, now_ms]).doing("clearing problems").map(|_| ())
     }
 
     /// Clears what stood for accounts of whose connections none is among these names.
