@@ -3,7 +3,7 @@
 
     .ci/mutants.py               all rooms of the list below
     .ci/mutants.py vault wire…   these
-    .ci/mutants.py … --again     only what an earlier run missed
+    .ci/mutants.py … --again     only what an earlier run missed or did not come to
     .ci/mutants.py … --only RE   only by the tests whose names the expression finds
 
 The changes are those that cargo-mutants names. All of them are woven into one copy of the sources, each behind a switch
@@ -11,7 +11,8 @@ The changes are those that cargo-mutants names. All of them are woven into one c
 passes by; then each change is switched on for the tests that do, quickest first, until one fails or hangs. Tests that take
 longer than --slow seconds alone, and after --most seconds of tests a change, no more, are left out.
 
-Results: .ci/cache/mutants/ROOM.txt, a line a change. docs/mutants.md explains what is missed.
+Results: .ci/cache/mutants/ROOM.txt, a line a change, written as they come: --again goes on with a run that was ended.
+docs/mutants.md explains what is missed.
 """
 
 import argparse, collections, json, os, re, shutil, subprocess, sys, time
@@ -260,7 +261,7 @@ def main():
     for room in rooms:
         patterns = [re.compile(pattern.replace("*", "[^/]*") + "$") for pattern in ROOMS[room]]
         result = CACHE / f"{room}.txt"
-        before = dict(line.split("\t")[1::-1] for line in result.read_text().splitlines()) if asked.again else None
+        before = dict(line.split("\t")[1::-1] for line in result.read_text().splitlines()) if asked.again and result.exists() else None
         lines, mine = [], []
         for (number, word, name), mutant in zip(told, mutants):
             if any(pattern.match(mutant["file"]) for pattern in patterns):
@@ -270,10 +271,12 @@ def main():
                     mine.append((int(number), name))
                 else:
                     lines.append(f"{word}\t{name}\t")
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(2) as pool, result.open("w", buffering=1) as so_far:
+            so_far.writelines(f"{line}\n" for line in lines)
             judged = pool.map(lambda one: (one, judge(one[0], tests, programs, asked.most)), mine)
             for (number, name), (state, by, ran) in judged:
                 lines.append(f"{state}\t{name}\t{by or f'{ran} tests'}")
+                so_far.write(f"{lines[-1]}\n")
                 if state in ("missed", "unreached"):
                     print(f"{state}: {name} ({ran} tests)", flush=True)
         result.write_text("".join(f"{line}\n" for line in sorted(lines)))

@@ -129,6 +129,21 @@ pub(crate) const STREAMS: [(&str, TruthStream, i64); 8] = [
 ];
 
 #[tokio::test]
+async fn without_a_key_nothing_is_asked_and_that_is_told_once() {
+    let rig = Rig::new(40).await;
+    let (connection, key) = ("main".to_owned(), "default".to_owned());
+    perform(&rig.parts, Request::RemoveKey { connection, key }, &|_| ()).await.unwrap();
+    let asked = rig.sandbox.requests().len();
+    let report = perform(&rig.parts, Request::Sync { targets: vec!["main".to_owned()] }, &|_| ()).await.unwrap();
+    let told = problems(&report);
+    assert!(told.len() > 6 && told.iter().all(|one| one["code"] == "vault.no_key"), "each stream says why: {told:?}");
+    let standing = rig.reader().table("SELECT stream, code FROM problems WHERE cleared_at IS NULL").unwrap().rows;
+    assert_eq!(standing.len(), 1, "{standing:?}");
+    assert!(standing[0][0].str().is_none() && standing[0][1].str() == Some("vault.no_key"), "{standing:?}");
+    assert_eq!(rig.sandbox.requests().len(), asked);
+}
+
+#[tokio::test]
 async fn a_first_pass_brings_everything_that_the_providers_hold() {
     let rig = Rig::new(12_000).await;
     let began = rig.sandbox.now_ms();

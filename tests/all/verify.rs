@@ -266,6 +266,33 @@ async fn every_day_a_few_windows_are_compared_for_a_few_reads() {
 }
 
 #[tokio::test]
+async fn a_daily_comparison_that_fails_is_told_and_made_by_the_next_pass() {
+    // What the first does without a fault, the second does up to the last request: that is the comparison's.
+    let (model, rig) = (Rig::new(300).await, Rig::new(300).await);
+    let asked = |rig: &Rig| rig.sandbox.requests().iter().filter(|one| one.path.starts_with("/v1/payouts")).count();
+    let compared = |rig: &Rig| number(rig, "SELECT count(*) FROM checks WHERE stream = 'stripe_payouts'");
+    for rig in [&model, &rig] {
+        rig.sync().await;
+        rig.clock.advance(DAY);
+    }
+    let before = asked(&model);
+    assert_eq!(problems(&model.sync().await), Vec::<Value>::new());
+    assert_eq!(compared(&model), 1, "so few that one window holds them all");
+
+    let last = (asked(&model) - before) as u64;
+    rig.sandbox.set_faults(vec![Fault::nth("/v1/payouts", last, FaultKind::status(403))]);
+    rig.sync().await;
+    assert_eq!(standing(&rig), [("stripe_payouts".to_owned(), "http.forbidden".to_owned())]);
+    assert_eq!(compared(&rig), 0);
+    rig.clock.advance(HOUR / 12);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!((compared(&rig), standing(&rig)), (1, vec![]));
+    rig.clock.advance(HOUR / 12);
+    rig.sync().await;
+    assert_eq!(compared(&rig), 1, "once a day");
+}
+
+#[tokio::test]
 async fn an_empty_answer_is_looked_at_twice_and_a_refusal_is_no_difference() {
     let rig = Rig::new(300).await;
     rig.sync().await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use counterfoil::clock::{BoxFuture, Clock};
-use counterfoil::entropy::SeededEntropy;
+use counterfoil::entropy::{Entropy, SeededEntropy};
 use counterfoil::http::{Chunks, Headers, Request, Response, Transport, TransportError, Version};
 use counterfoil::problem::Result;
 use counterfoil::providers::{Ask, stripe};
@@ -75,8 +75,24 @@ impl Keys for Key {
     }
 }
 
+/// Always the largest number there is.
+struct Highest;
+
+impl Entropy for Highest {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(0xff);
+    }
+    fn below(&self, bound: u64) -> u64 {
+        bound.saturating_sub(1)
+    }
+}
+
 /// A caller of a hundred requests a second over a wire with this script.
 fn caller(script: &[(u16, Option<&'static str>)]) -> (Arc<Caller>, Arc<Wire>) {
+    by_chance(script, Arc::new(SeededEntropy::new(1)))
+}
+
+fn by_chance(script: &[(u16, Option<&'static str>)], entropy: Arc<dyn Entropy>) -> (Arc<Caller>, Arc<Wire>) {
     let clock = Arc::new(Paused(tokio::time::Instant::now()));
     let wire = Arc::new(Wire {
         clock: clock.clone(),
@@ -85,7 +101,6 @@ fn caller(script: &[(u16, Option<&'static str>)]) -> (Arc<Caller>, Arc<Wire>) {
         running: AtomicUsize::new(0),
         most: AtomicUsize::new(0),
     });
-    let entropy = Arc::new(SeededEntropy::new(1));
     let over: (Arc<dyn Transport>, Arc<dyn Keys>) = (wire.clone(), Arc::new(Key));
     (Arc::new(Caller::new(&stripe::PROVIDER, "http://127.0.0.1:1".to_owned(), over, (clock, entropy), 100.0)), wire)
 }
@@ -147,4 +162,13 @@ async fn a_failure_that_is_no_push_back_lowers_nothing_and_a_push_back_for_ever_
     assert!(!call(&refused).await);
     assert_eq!(wire.starts.lock().unwrap().len(), TRIES);
     assert_eq!(refused.requests(), TRIES as u64, "every try is counted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_waits_between_tries_double_from_half_a_second() {
+    let (caller, wire) = by_chance(&[(500, None); 100], Arc::new(Highest));
+    assert!(!call(&caller).await);
+    let starts = wire.starts.lock().unwrap().clone();
+    let waits = starts.windows(2).map(|two| (two[1] - two[0] - Duration::from_secs(1)).as_millis());
+    assert_eq!(waits.collect::<Vec<_>>(), [500, 1000, 2000, 4000, 8000]);
 }
