@@ -280,14 +280,18 @@ pub fn reads(wanted: &Wanted, stream: &providers::Stream) -> bool {
     stream.heard == providers::Heard::IsFeed || wanted.streams.as_ref().is_none_or(chosen)
 }
 
-/// What the records of a stream say of others that are read, in the cells of its projection; `None` when they say nothing.
+/// What the records of a stream say of others, in the cells of its projection; `None` when they say nothing. What a feed says
+/// of a stream that is not read marks nothing: that stream is listed anew when it is read again. What other records say of it
+/// nobody would say again, so that waits until then.
 fn marks(
     (wanted, provider): (&Wanted, &Provider),
     stream: &providers::Stream,
     cell: &dyn Fn(&str) -> Result<usize>,
 ) -> Result<Option<Marks>> {
     let table = |stream: &providers::Stream| provider.table(stream);
-    let others = || provider.streams.iter().filter(|other| other.name != stream.name && reads(wanted, other));
+    let waits = stream.heard != providers::Heard::IsFeed;
+    let others =
+        || provider.streams.iter().filter(|other| other.name != stream.name && (waits || reads(wanted, other)));
     let mut objects = Vec::new();
     for mark in provider.marks.iter().filter(|mark| mark.stream == stream.name) {
         let target = match mark.of {

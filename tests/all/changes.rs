@@ -296,13 +296,25 @@ async fn a_dispute_has_its_payment_read_by_id_or_found_where_the_key_may_not() {
             (details, !details)
         );
         assert_eq!(count(&rig, "SELECT count(*) FROM changes"), 0);
-        let sources = count(
-            &rig,
-            "SELECT count(*) FROM checkoutcom_payments p JOIN checkoutcom_disputes d ON d.payment_id = p.id
-            WHERE p.read_seq < d.read_seq AND d.seen_at = d.read_at AND p.read_at < d.seen_at",
-        );
-        assert_eq!(sources, 0, "every payment of a new dispute was read after it");
+        assert_eq!(count(&rig, OLDER), 0, "every payment of a new dispute was read after it");
     }
+}
+
+/// Payments that were last read before the dispute that names them came.
+const OLDER: &str = "SELECT count(*) FROM checkoutcom_payments p JOIN checkoutcom_disputes d ON d.payment_id = p.id
+    WHERE p.read_seq < d.read_seq AND d.seen_at = d.read_at AND p.read_at < d.seen_at";
+
+#[tokio::test]
+async fn what_disputes_say_of_payments_waits_while_payments_are_not_read() {
+    let rig = Rig::with(100, false, |options| options.payments = 12_000).await;
+    rig.sync().await;
+    let rig = reading(rig, "checkoutcom", "streams = [\"disputes\"]").await;
+    rig.clock.advance(HOUR * 20);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert!(count(&rig, OLDER) > 0, "the test needs new disputes");
+    let rig = reading(rig, "checkoutcom", "").await;
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!((count(&rig, OLDER), count(&rig, "SELECT count(*) FROM changes")), (0, 0));
 }
 
 #[tokio::test]
@@ -320,14 +332,15 @@ async fn a_page_without_rows_where_there_should_be_many_is_not_believed_at_once(
     assert_eq!(truth.iter().filter(|id| held.binary_search(id).is_err()).count(), 0);
 }
 
-/// The configuration with only these streams of Stripe, and the parts of an agent that reads by it.
-async fn reading(rig: Rig, streams: &str) -> Rig {
+/// The configuration with only these streams of a provider, and the parts of an agent that reads by it.
+async fn reading(rig: Rig, provider: &str, streams: &str) -> Rig {
     let Rig { sandbox, clock, folder, parts } = rig;
     parts.close().await.unwrap();
     let file = folder.path().join("counterfoil.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("streams")).collect();
-    let text = lines.join("\n").replacen("provider = \"stripe\"", &format!("provider = \"stripe\"\n{streams}"), 1);
+    let provider = format!("provider = \"{provider}\"\n");
+    let text = lines.join("\n").replacen(&provider, &format!("{provider}{streams}\n"), 1);
     std::fs::write(&file, text).unwrap();
     let parts = crate::sync::open(&folder, &clock);
     Rig { sandbox, clock, folder, parts }
@@ -337,7 +350,7 @@ async fn reading(rig: Rig, streams: &str) -> Rig {
 async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
     let rig = Rig::new(1_000).await;
     rig.sync().await;
-    let rig = reading(rig, "streams = [\"payouts\"]").await;
+    let rig = reading(rig, "stripe", "streams = [\"payouts\"]").await;
     rig.clock.advance(DAY * 9);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     let marked = "SELECT count(*) FROM changes WHERE stream <> 'stripe_payouts' AND stream NOT LIKE 'checkoutcom%'";
@@ -350,7 +363,7 @@ async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
     assert!(behind > 0, "the test needs a change");
     // Back: nothing is known beyond the moment when it was left, until all of it is listed again.
     let left = rig.sandbox.now_ms() - 9 * 86_400_000;
-    let rig = reading(rig, "").await;
+    let rig = reading(rig, "stripe", "").await;
     assert!(known_of(&rig, "stripe_refunds").changed_to.is_none_or(|changed| changed <= left + 60_000), "not yet");
     rig.sandbox.set_faults(vec![Fault::nth("/v1/refunds", 2, FaultKind::status(401))]);
     assert_eq!(stream_problem(&rig.sync().await, "refunds").as_deref(), Some("http.unauthorised"));
