@@ -169,9 +169,6 @@ async fn gather(of: &Connection, line: &Line, (from, to): Span) -> Result<Option
         let (page, read_seq) = walk::read(of, line, &at, Purpose::Check).await.map_err(|stop| stop.problem())?;
         match (of.provider.page)(line.stream, &page, &at).map_err(trail::contradiction)? {
             Turn::Done => {}
-            Turn::More(next) if Some(&next) == at.cursor.as_ref() => {
-                return Err(trail::contradiction("the same page came twice"));
-            }
             Turn::More(next) => left.push((from_s, to_s, Some(next))),
             Turn::TooFull if to_s - from_s <= 1 => return Ok(None),
             Turn::TooFull => {

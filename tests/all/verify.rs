@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use counterfoil::agent::request::{Request, perform};
 use counterfoil::sandbox::{Fault, FaultKind};
+use counterfoil::testpoint::limit_pages;
 use serde_json::Value;
 
 use crate::sync::{Rig, problems};
@@ -106,7 +107,8 @@ async fn what_was_lost_or_altered_is_found_healed_and_told_until_as_much_was_com
     let amount = number(&rig, amounts);
     let old_charges = |from, count| old("stripe_charges", "created_at", from, count);
     behind_its_back(&rig, &format!("DELETE FROM stripe_charges WHERE id IN {}", old_charges(40, 2)));
-    behind_its_back(&rig, &format!("UPDATE stripe_charges SET amount = amount + 1 WHERE id IN {}", old_charges(90, 1)));
+    let altered = rig.reader().table(&format!("SELECT * FROM {}", old_charges(90, 1))).unwrap().rows[0][0].str().unwrap().to_owned();
+    behind_its_back(&rig, &format!("UPDATE stripe_charges SET amount = amount + 1 WHERE id = '{altered}'"));
     behind_its_back(
         &rig,
         &format!(
@@ -133,11 +135,15 @@ async fn what_was_lost_or_altered_is_found_healed_and_told_until_as_much_was_com
     let holes = rig.reader().table("SELECT 1 FROM coverage WHERE stream = 'stripe_charges'").unwrap().rows.len();
     assert!(holes > 1, "the days around are to be listed again");
 
-    // Once changes were heard beyond it, what no change explains counts too.
+    // Once changes were heard beyond it, what no change explains counts too; and what was shown is not asked for once more.
+    let before = rig.sandbox.requests().len();
     for _ in 0..2 {
         rig.clock.advance(HOUR);
         assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     }
+    let since = rig.sandbox.requests().split_off(before);
+    let asked = |id: &str| since.iter().filter(|one| one.path == format!("/v1/charges/{id}")).count();
+    assert_eq!((asked(&altered), asked("ch_phantom")), (0, 1));
     assert_eq!(standing(&rig).len(), 3, "it stands though all streams are up to date");
     let counted = "SELECT sum(different) FROM checks WHERE stream = 'stripe_charges' AND kind = 'reread'";
     assert_eq!(number(&rig, counted), 4);
@@ -261,6 +267,8 @@ async fn every_day_a_few_windows_are_compared_for_a_few_reads() {
     }
     let days = "SELECT count(*) FROM checks WHERE stream = 'stripe_charges' AND kind = 'reread' AND compared > 50";
     assert_eq!(number(&rig, days), 3);
+    let feed = "SELECT count(*) FROM checks WHERE stream = 'stripe_events'";
+    assert_eq!(number(&rig, feed), 0, "it is kept for some days only");
     let reads = number(&rig, "SELECT sum(reads) FROM reads WHERE purpose = 'check'");
     assert!((20..=8 * 3 * 3 * 2).contains(&reads), "{reads}");
 }
@@ -279,12 +287,15 @@ async fn a_daily_comparison_that_fails_is_told_and_made_by_the_next_pass() {
     assert_eq!(problems(&model.sync().await), Vec::<Value>::new());
     assert_eq!(compared(&model), 1, "so few that one window holds them all");
 
+    // Nor is it made of a stream that could not be read just now.
     let last = (asked(&model) - before) as u64;
-    rig.sandbox.set_faults(vec![Fault::nth("/v1/payouts", last, FaultKind::status(403))]);
-    rig.sync().await;
-    assert_eq!(standing(&rig), [("stripe_payouts".to_owned(), "http.forbidden".to_owned())]);
-    assert_eq!(compared(&rig), 0);
-    rig.clock.advance(HOUR / 12);
+    for nth in [last, 1] {
+        rig.sandbox.set_faults(vec![Fault::nth("/v1/payouts", nth, FaultKind::status(403))]);
+        rig.sync().await;
+        assert_eq!(standing(&rig), [("stripe_payouts".to_owned(), "http.forbidden".to_owned())]);
+        assert_eq!(compared(&rig), 0);
+        rig.clock.advance(HOUR / 12);
+    }
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert_eq!((compared(&rig), standing(&rig)), (1, vec![]));
     rig.clock.advance(HOUR / 12);
@@ -308,6 +319,25 @@ async fn an_empty_answer_is_looked_at_twice_and_a_refusal_is_no_difference() {
     assert_eq!(found(&report, "main", "refunds"), (0, 0, 0));
     assert!(found(&report, "main", "charges").0 > 0, "the others are compared all the same");
     assert_eq!(standing(&rig), [("stripe_refunds".to_owned(), "http.forbidden".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_shows_too_much_at_once_is_compared_by_halves_and_a_second_that_does_is_not() {
+    let rig = Rig::with(40, false, |options| options.payments = 400).await;
+    rig.sync().await;
+    let compare = async |most| {
+        limit_pages(most);
+        let before = rig.sandbox.requests().len();
+        let report = verify(&rig, &["eu/payments"]).await;
+        (found(&report, "eu", "payments"), rig.sandbox.requests().len() - before)
+    };
+    let (whole, _) = compare(u32::MAX).await;
+    assert!(whole.0 > 250, "{whole:?}");
+    let (halves, requests) = compare(12).await;
+    assert_eq!(halves, whole, "in {requests} requests");
+    assert!(requests > 40, "{requests}");
+    assert_eq!(compare(1).await.0, (0, 0, 0));
+    limit_pages(u32::MAX);
 }
 
 #[tokio::test]
