@@ -15,6 +15,7 @@ use counterfoil::entropy::SeededEntropy;
 use counterfoil::paths::{Overrides, Paths};
 use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Options, STRIPE_KEY, Sandbox, TruthStream};
 use counterfoil::store::Reader;
+use counterfoil::testpoint::limit_pages;
 use serde_json::{Value, json};
 
 /// A sandbox, a folder, and the parts of an agent that reads it.
@@ -282,6 +283,30 @@ async fn a_refused_cursor_restarts_its_window() {
         "from the window's beginning"
     );
     complete(&rig, "stripe_charges", TruthStream::StripeCharges, began);
+}
+
+#[tokio::test]
+async fn a_replaced_connection_stores_nothing_more_and_the_new_one_numbers_on() {
+    limit_pages(3);
+    let rig = Rig::new(800).await;
+    rig.sync().await;
+    let number = |sql: String| rig.reader().table(&sql).unwrap().rows[0][0].int().unwrap();
+    let highest = number("SELECT max(read_seq) FROM stripe_charges".to_owned());
+    assert!(highest > 1_000, "many more than are taken at once: {highest}");
+    let old = rig.parts.connection("main").await.unwrap();
+    rig.set_key("main", STRIPE_KEY).await;
+    rig.clock.advance(Duration::from_secs(86_400));
+    let (now, runs) = (rig.clock.wall_ms(), "SELECT count(*) FROM runs");
+    let before = number(runs.to_owned());
+    let end = counterfoil::sync::pass(old, None, Arc::default(), None).await;
+    assert_eq!(end.unwrap_err().code(), "sync.superseded");
+    assert_eq!(number(runs.to_owned()), before);
+    rig.sync().await;
+    let lowest = number(format!("SELECT min(read_seq) FROM stripe_charges WHERE read_at >= {now}"));
+    assert!(lowest > highest, "{lowest} after {highest}");
+    let taken = number("SELECT CAST(value AS INTEGER) FROM state WHERE name = 'next_read'".to_owned());
+    assert!(taken < 10 * highest, "{taken}, {highest} were used: hundreds are taken at once, not for each read");
+    limit_pages(u32::MAX);
 }
 
 #[tokio::test]

@@ -107,7 +107,10 @@ async fn what_was_lost_or_altered_is_found_healed_and_told_until_as_much_was_com
     let amount = number(&rig, amounts);
     let old_charges = |from, count| old("stripe_charges", "created_at", from, count);
     behind_its_back(&rig, &format!("DELETE FROM stripe_charges WHERE id IN {}", old_charges(40, 2)));
-    let altered = rig.reader().table(&format!("SELECT * FROM {}", old_charges(90, 1))).unwrap().rows[0][0].str().unwrap().to_owned();
+    let altered = rig.reader().table(&format!("SELECT * FROM {}", old_charges(90, 1))).unwrap().rows[0][0]
+        .str()
+        .unwrap()
+        .to_owned();
     behind_its_back(&rig, &format!("UPDATE stripe_charges SET amount = amount + 1 WHERE id = '{altered}'"));
     behind_its_back(
         &rig,
@@ -245,6 +248,24 @@ async fn what_moves_when_it_changes_is_explained_by_its_new_time_only_if_that_is
     assert_eq!(standing(&rig), [("checkoutcom_disputes".to_owned(), "sync.difference".to_owned())]);
     let back = format!("SELECT min(updated_at) FROM checkoutcom_disputes WHERE id IN ({})", recent.join(", "));
     assert!(number(&rig, &back) > rig.sandbox.now_ms() - 3 * 86_400_000, "all are healed");
+}
+
+#[tokio::test]
+async fn what_became_due_since_it_was_last_looked_for_changed_by_right() {
+    let rig = Rig::new(300).await;
+    rig.sync().await;
+    let now = rig.sandbox.now_ms();
+    let pending = |from, count, available: i64| {
+        let which = old("stripe_balance_transactions", "created_at", from, count);
+        let set = format!("status = 'pending', available_at = {available}");
+        behind_its_back(&rig, &format!("UPDATE stripe_balance_transactions SET {set} WHERE id IN {which}"));
+    };
+    pending(20, 1, now + 600_000);
+    pending(40, 2, now - 86_400_000);
+    rig.clock.advance(HOUR);
+    let (_, different, undecided) =
+        found(&verify(&rig, &["main/balance_transactions"]).await, "main", "balance_transactions");
+    assert_eq!((different, undecided), (2, 0), "two were due already when they were last looked for");
 }
 
 #[tokio::test]
