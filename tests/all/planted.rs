@@ -20,8 +20,9 @@ pub(crate) type Scenario = fn(Option<&'static str>) -> Wrong;
 
 /// How a bug is found.
 pub(crate) enum By {
-    /// The scenario ends with nothing wrong, and with something that holds these words when the bug is planted.
-    Scenario(Scenario, &'static str),
+    /// A scenario, by the test that has the bug's name: it ends with nothing wrong, and with something that holds certain
+    /// words when the bug is planted.
+    Scenario,
     /// This seed of the simulation complains, with a storm of so many days.
     Seed(u64, i64),
 }
@@ -30,9 +31,11 @@ pub(crate) enum By {
 macro_rules! found {
     ($($bug:ident: $kind:ident($($how:tt)*),)*) => {
         /// In the order of `PLANTED`.
-        pub(crate) const FOUND: &[(&str, By)] = &[$((stringify!($bug), By::$kind($($how)*)),)*];
+        pub(crate) const FOUND: &[(&str, By)] = &[$((stringify!($bug), found!(@by $kind $($how)*)),)*];
         $(found!(@$kind $bug $($how)*);)*
     };
+    (@by Seed $($seed:tt)*) => { By::Seed($($seed)*) };
+    (@by Scenario $($scenario:tt)*) => { By::Scenario };
     (@Seed $($seed:tt)*) => {};
     (@Scenario $bug:ident $scenario:expr, $words:expr) => {
         #[test]

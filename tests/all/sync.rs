@@ -170,6 +170,13 @@ async fn a_second_pass_costs_a_request_a_stream_and_days_bring_what_is_new() {
     let before = rig.sandbox.requests().len();
     let report = rig.sync().await;
     assert_eq!(problems(&report), Vec::<Value>::new());
+    let runs =
+        rig.reader().table("SELECT sum(requests), sum(pages) FROM runs WHERE stream = 'stripe_charges'").unwrap();
+    let charges = rig.sandbox.requests().iter().filter(|one| one.path == "/v1/charges").count() as i64;
+    assert_eq!((runs.rows[0][0].int(), runs.rows[0][1].int()), (Some(charges), Some(charges)));
+    let days = rig.reader().table("SELECT DISTINCT day_at FROM reads").unwrap().rows;
+    let midnight = rig.sandbox.now_ms().div_euclid(86_400_000) * 86_400_000;
+    assert!(days.len() == 1 && days[0][0].int() == Some(midnight), "{days:?}");
     let mut asked: Vec<String> = rig.sandbox.requests().split_off(before).into_iter().map(|one| one.path).collect();
     asked.sort();
     let again = asked.windows(2).filter(|pair| pair[0] == pair[1]).count();

@@ -69,8 +69,8 @@ fn hunts(rounds: u64) -> Vec<Hunt> {
             }
             By::Seed(_, days) => *days,
             // Seeds may find it too, for whoever asks.
-            By::Scenario(..) if only.is_some() => 1,
-            By::Scenario(..) => continue,
+            By::Scenario if only.is_some() => 1,
+            By::Scenario => continue,
         };
         let days = number("DAYS").map_or(usual, |days| days as i64);
         hunts.extend((0..rounds).map(|round| hunt(1 + round * ROUND, PATIENCE, days)));
