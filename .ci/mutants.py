@@ -8,7 +8,7 @@
 
 The changes are those that cargo-mutants names. All of them are woven into one copy of the sources, each behind a switch
 (tests/mutants), so that there is one build instead of one a change. Every test is run once alone to see which changes it
-passes by; then each change is switched on for the tests that do, quickest first, until one fails or hangs. Tests that take
+passes by; then each change is switched on for the tests that do, the quickest and those that noticed others of its file first, until one fails or hangs. Tests that take
 longer than --slow seconds alone, and after --most seconds of tests a change, no more, are left out.
 
 Results: .ci/cache/mutants/ROOM.txt, a line a change, written as they come: --again goes on with a run that was ended.
@@ -220,12 +220,15 @@ def execute(program, names, limit, **more):
     return state, time.monotonic() - begin
 
 
-def judge(number, tests, programs, most):
-    """Switches a change on: which test noticed it first."""
+NOTICED = collections.Counter()
+
+
+def judge(number, file, tests, programs, most):
+    """Switches a change on: which test noticed it first. Tests that noticed others of the same file come earlier."""
     spent, ran = 0.0, 0
     for which in ("lib", "all"):
         of = [(took, name) for (kind, name), _, took, passed in tests if kind == which and number in passed]
-        of.sort()
+        of.sort(key=lambda one: one[0] / (1 + NOTICED[file, one[1]]))
         while of and spent < most:
             batch, sum_of = [], 0.0
             while of and len(batch) < 24 and (not batch or sum_of + of[0][0] < 1.0):
@@ -235,6 +238,8 @@ def judge(number, tests, programs, most):
             state, took = execute(programs[which], batch, 10 + 5 * sum_of, MUTANT=str(number))
             spent, ran = spent + took, ran + len(batch)
             if state != "passed":
+                if len(batch) == 1:
+                    NOTICED[file, batch[0]] += 1
                 return state, batch[0] if len(batch) == 1 else f"one of {batch[0]} …", ran
     return ("missed" if ran else "unreached"), "", ran
 
@@ -268,13 +273,13 @@ def main():
                 if before is not None and before.get(name) in ("failed", "hung", "unviable"):
                     lines.append(f"{before[name]}\t{name}\t(before)")
                 elif word == "woven":
-                    mine.append((int(number), name))
+                    mine.append((int(number), name, mutant["file"]))
                 else:
                     lines.append(f"{word}\t{name}\t")
         with ThreadPoolExecutor(2) as pool, result.open("w", buffering=1) as so_far:
             so_far.writelines(f"{line}\n" for line in lines)
-            judged = pool.map(lambda one: (one, judge(one[0], tests, programs, asked.most)), mine)
-            for (number, name), (state, by, ran) in judged:
+            judged = pool.map(lambda one: (one, judge(one[0], one[2], tests, programs, asked.most)), mine)
+            for (_, name, _), (state, by, ran) in judged:
                 lines.append(f"{state}\t{name}\t{by or f'{ran} tests'}")
                 so_far.write(f"{lines[-1]}\n")
                 if state in ("missed", "unreached"):
