@@ -8,8 +8,9 @@
 
 The changes are those that cargo-mutants names. All of them are woven into one copy of the sources, each behind a switch
 (tests/mutants), so that there is one build instead of one a change. Every test is run once alone to see which changes it
-passes by; then each change is switched on for the tests that do, the quickest and those that noticed others of its file first, until one fails or hangs. Tests that take
-longer than --slow seconds alone, and after --most seconds of tests a change, no more, are left out.
+passes by; then each change is switched on for the tests that do, until one fails or hangs: the quickest first, and before
+them those that noticed others of the same file. Tests that take longer than --slow seconds alone, and after --most seconds
+of tests a change, no more, are left out.
 
 Results: .ci/cache/mutants/ROOM.txt, a line a change, written as they come: --again goes on with a run that was ended.
 docs/mutants.md explains what is missed.

@@ -334,10 +334,16 @@ async fn a_key_of_another_account_is_refused_for_rows_that_are_held() {
     assert!(!codes.is_empty() && codes.iter().all(|code| code == "vault.origin"), "{codes:?}");
     assert_eq!(other.requests().len(), 0);
 
-    let (connection, key, secret) = ("main".to_owned(), "default".to_owned(), STRIPE_KEY.to_owned());
-    let request = Request::SetKey { connection, key, secret, full_access: false };
-    let refused = perform(&rig.parts, request, &|_| ()).await.unwrap_err();
-    assert_eq!(refused.code(), "sync.other_account");
+    // One stream is enough to tell; of what the key may not read by id, nothing is concluded.
+    for forbidden in [&[][..], &["/v1/charges/ch_", "/v1/refunds/re_"]] {
+        other.set_faults(forbidden.iter().map(|path| Fault::always(path, FaultKind::status(403))).collect());
+        let (connection, key, secret) = ("main".to_owned(), "default".to_owned(), STRIPE_KEY.to_owned());
+        let request = Request::SetKey { connection, key, secret, full_access: false };
+        let refused = perform(&rig.parts, request, &|_| ()).await.unwrap_err();
+        assert_eq!(refused.code(), "sync.other_account", "{forbidden:?}");
+    }
+    let asked = other.requests();
+    assert!(asked.iter().any(|one| one.path.starts_with("/v1/charges/ch_") && one.status == 403), "{asked:?}");
 }
 
 #[tokio::test]
