@@ -63,6 +63,8 @@ mod on {
         "hollow_is_end",
         // A total that does not match the page does not matter.
         "total_unchecked",
+        // Records of the other mode are stored like those of this one.
+        "other_mode_stored",
         // A connection that another one has taken the place of goes on storing.
         "superseded_writes",
         // A full page is all there is.

@@ -375,3 +375,55 @@ async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
     assert!(known_of(&rig, "stripe_refunds").changed_to.unwrap() > rig.sandbox.now_ms() - 130_000);
     up_to_date(&rig).await;
 }
+
+#[tokio::test]
+async fn what_is_older_than_the_start_is_read_by_id_when_its_stream_is_read_again() {
+    let rig = Rig::new(1_000).await;
+    rig.sync().await;
+    let others = "streams = [\"charges\", \"disputes\", \"refunds\", \"balance_transactions\", \"payouts\"]";
+    let rig = reading(rig, "stripe", others).await;
+    rig.clock.advance(DAY * 9);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert!(
+        !behind(&rig, "stripe_payment_intents", TruthStream::StripePaymentIntents).is_empty(),
+        "the test needs a change"
+    );
+    // From now on lists show what was made within four days, which none of those was that changed.
+    let file = rig.folder.path().join("counterfoil.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let begin = text.find("start = ").unwrap();
+    let day = jiff::Timestamp::from_millisecond(rig.sandbox.now_ms() - 4 * 86_400_000).unwrap().strftime("%Y-%m-%d");
+    std::fs::write(&file, format!("{}start = {day}{}", &text[..begin], &text[begin + "start = 2026-01-01".len()..]))
+        .unwrap();
+    let rig = reading(rig, "stripe", "").await;
+    let before = rig.sandbox.requests().len();
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!(behind(&rig, "stripe_payment_intents", TruthStream::StripePaymentIntents), BTreeMap::new());
+    let since = rig.sandbox.requests().split_off(before);
+    let again = |path: &str| since.iter().filter(|one| one.path.starts_with(path) && one.query.is_empty()).count();
+    assert_eq!(again("/v1/charges/ch_"), 0, "nothing of the others is read again");
+}
+
+#[tokio::test]
+async fn a_position_in_the_feed_that_lies_in_the_future_is_taken_back_as_far_as_the_feed_reaches() {
+    let rig = Rig::new(300).await;
+    rig.sync().await;
+    {
+        #[allow(clippy::disallowed_methods)] // stands in for a clock that was wrong
+        let other = rusqlite::Connection::open(&rig.parts.store_path).unwrap();
+        other.busy_timeout(Duration::from_secs(5)).unwrap();
+        let sql = "UPDATE rounds SET at = at + 864000000 WHERE stream = 'stripe_events' AND kind = 'feed'";
+        assert_eq!(other.execute(sql, []).unwrap(), 1);
+    }
+    let before = rig.sandbox.requests().len();
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let since = rig.sandbox.requests().split_off(before);
+    let first = |one: &counterfoil::sandbox::Logged| {
+        let from = one.query.split('&').find_map(|part| part.split_once("gte%5D=").or(part.split_once("gte]=")));
+        from.and_then(|(_, second)| second.parse::<i64>().ok())
+    };
+    let heard = since.iter().filter(|one| one.path == "/v1/events").filter_map(first).min().unwrap();
+    let reach = (rig.sandbox.now_ms() - providers::FEED_REACH_MS) / 1000;
+    assert!((heard - reach).abs() < 60, "{heard}, not {reach}");
+    assert_eq!(count(&rig, "SELECT count(*) FROM coverage WHERE state <> 'complete'"), 0);
+}

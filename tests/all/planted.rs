@@ -63,6 +63,7 @@ found! {
     malformed_is_empty: Seed(1, 1),
     hollow_is_end: Scenario(scenarios::a_hollow_page, "stripe_charges: 34 missing"),
     total_unchecked: Scenario(scenarios::a_record_less_than_the_total, "checkoutcom_disputes: 1 missing"),
+    other_mode_stored: Scenario(scenarios::a_page_of_the_other_mode, "stripe_payouts: "),
     superseded_writes: Scenario(scenarios::a_key_that_was_set_meanwhile, " behind"),
     full_page_is_whole: Seed(1, 1),
     full_second_is_whole: Scenario(scenarios::a_second_that_holds_too_much, "checkoutcom_payments: 3 missing"),

@@ -162,6 +162,22 @@ pub(super) fn a_record_less_than_the_total(bug: Option<&'static str>) -> Wrong {
     })
 }
 
+/// A page shows the payouts of the other mode, which have their own fates.
+pub(super) fn a_page_of_the_other_mode(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(600, 100).await;
+        let other = |body: &mut Value| {
+            for payout in body["data"].as_array_mut().unwrap() {
+                (payout["livemode"], payout["status"]) = (json!(true), json!("failed"));
+            }
+        };
+        bench.bend(once("/v1/payouts?", 5, other));
+        bench.pass().await;
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
 /// A page of a day with many records shows none of them, and is well-formed.
 pub(super) fn an_empty_page_of_a_busy_day(bug: Option<&'static str>) -> Wrong {
     on_this_thread(bug, async {
