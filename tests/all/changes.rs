@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use counterfoil::providers;
-use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Key, TruthStream};
+use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Key, Logged, TruthStream};
 use counterfoil::sync::{Known, known};
 use serde_json::Value;
 
@@ -104,6 +104,15 @@ async fn a_change_is_heard_even_if_it_came_while_the_past_was_read() {
     up_to_date(&rig).await;
 }
 
+/// From which second on these requests asked for the feed.
+fn heard_from(requests: &[Logged]) -> i64 {
+    let from = |one: &Logged| {
+        let from = one.query.split('&').find_map(|part| part.split_once("gte%5D=").or(part.split_once("gte]=")));
+        from.and_then(|(_, second)| second.parse::<i64>().ok())
+    };
+    requests.iter().filter(|one| one.path == "/v1/events").filter_map(from).min().unwrap()
+}
+
 #[tokio::test]
 async fn a_feed_that_was_not_heard_for_a_month_is_a_gap_until_all_is_listed_again() {
     let rig = Rig::new(1_500).await;
@@ -111,7 +120,13 @@ async fn a_feed_that_was_not_heard_for_a_month_is_a_gap_until_all_is_listed_agai
     let heard = known_of(&rig, "stripe_charges").changed_to.unwrap();
     rig.clock.advance(DAY * 40);
     rig.sandbox.set_faults(vec![Fault::always("/v1/payouts", FaultKind::status(401))]);
+    let before = rig.sandbox.requests().len();
     let report = rig.sync().await;
+    let from = heard_from(&rig.sandbox.requests()[before..]);
+    assert!(
+        from >= (rig.sandbox.now_ms() - providers::FEED_REACH_MS) / 1000 - 60,
+        "what it tells no more is not asked for"
+    );
     assert_eq!(stream_problem(&report, "payouts").as_deref(), Some("http.unauthorised"));
     let stated =
         "SELECT count(*) FROM coverage WHERE stream = 'stripe_events' AND state = 'gap' AND reason = 'feed_retention'";
@@ -289,8 +304,8 @@ async fn a_dispute_has_its_payment_read_by_id_or_found_where_the_key_may_not() {
         assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
         assert!(count(&rig, disputes) > held, "the test needs new disputes");
         let since = rig.sandbox.requests().split_off(before);
-        let by_id = |one: &&counterfoil::sandbox::Logged| one.path.starts_with("/payments/pay_") && one.status == 200;
-        let found = |one: &&counterfoil::sandbox::Logged| one.body.contains("id:'pay_");
+        let by_id = |one: &&Logged| one.path.starts_with("/payments/pay_") && one.status == 200;
+        let found = |one: &&Logged| one.body.contains("id:'pay_");
         assert_eq!(
             (since.iter().filter(by_id).count() > 0, since.iter().filter(found).count() > 0),
             (details, !details)
@@ -351,8 +366,10 @@ async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
     let rig = Rig::new(1_000).await;
     rig.sync().await;
     let rig = reading(rig, "stripe", "streams = [\"payouts\"]").await;
-    rig.clock.advance(DAY * 9);
-    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    for days in [5, 4] {
+        rig.clock.advance(DAY * days);
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    }
     let marked = "SELECT count(*) FROM changes WHERE stream <> 'stripe_payouts' AND stream NOT LIKE 'checkoutcom%'";
     assert_eq!(count(&rig, marked), 0, "nothing is marked that is not read");
     let of = [
@@ -418,11 +435,7 @@ async fn a_position_in_the_feed_that_lies_in_the_future_is_taken_back_as_far_as_
     let before = rig.sandbox.requests().len();
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     let since = rig.sandbox.requests().split_off(before);
-    let first = |one: &counterfoil::sandbox::Logged| {
-        let from = one.query.split('&').find_map(|part| part.split_once("gte%5D=").or(part.split_once("gte]=")));
-        from.and_then(|(_, second)| second.parse::<i64>().ok())
-    };
-    let heard = since.iter().filter(|one| one.path == "/v1/events").filter_map(first).min().unwrap();
+    let heard = heard_from(&since);
     let reach = (rig.sandbox.now_ms() - providers::FEED_REACH_MS) / 1000;
     assert!((heard - reach).abs() < 60, "{heard}, not {reach}");
     assert_eq!(count(&rig, "SELECT count(*) FROM coverage WHERE state <> 'complete'"), 0);
