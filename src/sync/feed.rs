@@ -235,3 +235,31 @@ pub(super) async fn close_gaps(work: &Work, heard: &Heard) -> Result<()> {
     }
     work.of.store.run(move |store| closed.into_iter().try_for_each(|window| store.close_gap(window))).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_feed_no_longer_tells_is_a_gap_of_the_feed() {
+        let window = |state, reason: Option<&str>| Window {
+            window: 1,
+            from_at: 0,
+            to_at: DAY_MS,
+            state,
+            cursor: None,
+            pages: 1,
+            rows: 0,
+            provider_at: Some(7),
+            declaration: String::new(),
+            reason: reason.map(str::to_owned),
+        };
+        let all = [
+            window(WindowState::Gap, Some(FEED_GAP)),
+            window(WindowState::Gap, Some("full_second")),
+            window(WindowState::Complete, None),
+        ];
+        assert_eq!(all.iter().map(is_gap).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(gaps(&all), [(1, 7)]);
+    }
+}

@@ -440,3 +440,19 @@ async fn a_position_in_the_feed_that_lies_in_the_future_is_taken_back_as_far_as_
     assert!((heard - reach).abs() < 60, "{heard}, not {reach}");
     assert_eq!(count(&rig, "SELECT count(*) FROM coverage WHERE state <> 'complete'"), 0);
 }
+
+#[tokio::test]
+async fn what_the_feed_told_long_ago_is_let_go() {
+    let rig = Rig::new(60).await;
+    rig.sync().await;
+    for _ in 0..11 {
+        rig.clock.advance(DAY * 4);
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    }
+    let oldest = rig.sandbox.now_ms() - providers::FEED_KEPT_MS - 86_400_000;
+    for sql in ["min(to_at) FROM coverage WHERE stream = 'stripe_events'", "min(created_at) FROM stripe_events"] {
+        assert!(count(&rig, &format!("SELECT {sql}")) >= oldest, "{sql}");
+    }
+    let charges = count(&rig, "SELECT min(created_at) FROM stripe_charges");
+    assert!(charges < oldest, "only the feed's");
+}

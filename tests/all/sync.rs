@@ -320,6 +320,8 @@ async fn a_replaced_connection_stores_nothing_more_and_the_new_one_numbers_on() 
 async fn a_key_of_another_account_is_refused_for_rows_that_are_held() {
     let rig = Rig::new(200).await;
     rig.sync().await;
+    rig.sandbox.set_faults(vec![Fault::always("/v1/charges/ch_", FaultKind::status(403))]);
+    rig.set_key("main", STRIPE_KEY).await;
     let mut options = options(&rig.clock, 200);
     options.id_seed = 99;
     let other = Sandbox::start(options).unwrap();
