@@ -8,7 +8,7 @@ use counterfoil::sandbox::{Fault, FaultKind};
 use counterfoil::testpoint::limit_pages;
 use serde_json::Value;
 
-use crate::sync::{Rig, problems};
+use crate::sync::{Rig, behind_its_back, problems};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -38,14 +38,6 @@ fn found(report: &Value, connection: &str, name: &str) -> (i64, i64, i64) {
 
 fn number(rig: &Rig, sql: &str) -> i64 {
     rig.reader().table(sql).unwrap().rows[0][0].int().unwrap()
-}
-
-/// Something that happens to the file behind the agent's back.
-fn behind_its_back(rig: &Rig, sql: &str) {
-    #[allow(clippy::disallowed_methods)] // from outside, as nobody should
-    let connection = rusqlite::Connection::open(&rig.parts.store_path).unwrap();
-    connection.busy_timeout(Duration::from_secs(5)).unwrap();
-    connection.execute_batch(sql).unwrap();
 }
 
 /// Of the rows that are old enough to be compared, those with these numbers, by id.
