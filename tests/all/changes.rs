@@ -316,3 +316,21 @@ async fn what_is_named_and_not_held_is_read_by_its_id_once_all_is_listed() {
     assert_eq!(count(&rig, &format!("SELECT count(*) FROM stripe_charges WHERE id = '{id}' AND source = 'get'")), 1);
     assert_eq!(count(&rig, "SELECT count(*) FROM changes"), 0);
 }
+
+#[tokio::test]
+async fn what_only_reading_tells_is_vouched_for_up_to_the_last_reading_until_the_next_one_is_in() {
+    let rig = Rig::new(400).await;
+    rig.sync().await;
+    let read = rig.sandbox.now_ms();
+    rig.clock.advance(DAY * 2);
+    // The newest are listed; what became available meanwhile is not read.
+    let path = "/v1/balance_transactions";
+    rig.sandbox.set_faults((2..100).map(|nth| Fault::nth(path, nth, FaultKind::status(401))).collect());
+    assert_eq!(stream_problem(&rig.sync().await, "balance_transactions").as_deref(), Some("http.unauthorised"));
+    let known = known_of(&rig, "stripe_balance_transactions");
+    assert!(known.horizon.listed_to > Some(read + 86_400_000), "{:?}", known.horizon);
+    assert!(known.changed_to <= Some(read), "{:?} after {read}", known.changed_to);
+    rig.sandbox.set_faults(vec![]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert!(known_of(&rig, "stripe_balance_transactions").changed_to > Some(read + 86_400_000));
+}
