@@ -213,10 +213,13 @@ async fn a_page_without_rows_where_there_should_be_many_is_not_believed_at_once(
     let rig = Rig::new(6_000).await;
     rig.sync().await;
     rig.clock.advance(DAY);
-    rig.sandbox.set_faults(vec![Fault::nth("/v1/balance_transactions", 1, FaultKind::Empty)]);
+    let empty = |path| Fault::nth(path, 1, FaultKind::Empty);
+    rig.sandbox.set_faults(vec![empty("/v1/balance_transactions"), empty("/payments/search")]);
+    let payments = count(&rig, "SELECT count(*) FROM checkoutcom_payments");
     let held = count(&rig, "SELECT count(*) FROM stripe_balance_transactions");
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert!(count(&rig, "SELECT count(*) FROM stripe_balance_transactions") > held + 50, "it was asked for again");
+    assert!(count(&rig, "SELECT count(*) FROM checkoutcom_payments") > payments + 30, "a search too");
     let began = rig.sandbox.now_ms();
     let truth = rig.truth(TruthStream::StripeBalanceTransactions, began - 121_000, began);
     let held = rig.ids("stripe_balance_transactions");
