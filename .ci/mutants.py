@@ -4,6 +4,7 @@
     .ci/mutants.py               all rooms of the list below
     .ci/mutants.py vault wire…   these
     .ci/mutants.py … --again     only what an earlier run missed or did not come to
+    .ci/mutants.py … --of RE     only the changes whose names the expression finds; with --again, the others stay as they were
     .ci/mutants.py … --only RE   only by the tests whose names the expression finds
 
 The changes are those that cargo-mutants names. All of them are woven into one copy of the sources, each behind a switch
@@ -249,6 +250,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("rooms", nargs="*")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--of", default="")
     parser.add_argument("--only", default="")
     parser.add_argument("--slow", type=float, default=15)
     parser.add_argument("--most", type=float, default=60)
@@ -271,8 +273,12 @@ def main():
         lines, mine = [], []
         for (number, word, name), mutant in zip(told, mutants):
             if any(pattern.match(mutant["file"]) for pattern in patterns):
-                if before is not None and before.get(name) in ("failed", "hung", "unviable"):
-                    lines.append(f"{before[name]}\t{name}\t(before)")
+                known = (before or {}).get(name)
+                left = not re.search(asked.of, name)
+                if known in ("failed", "hung", "unviable") or (known and left):
+                    lines.append(f"{known}\t{name}\t(before)")
+                elif left:
+                    continue
                 elif word == "woven":
                     mine.append((int(number), name, mutant["file"]))
                 else:

@@ -16,6 +16,7 @@ use counterfoil::entropy::SeededEntropy;
 use counterfoil::paths::{Overrides, Paths};
 use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Options, STRIPE_KEY, Sandbox, TruthStream};
 use counterfoil::store::Reader;
+use counterfoil::testpoint::limit_pages;
 use serde_json::{Value, json};
 
 /// A sandbox, a folder, and the parts of an agent that reads it.
@@ -283,6 +284,35 @@ async fn a_refused_cursor_restarts_its_window() {
         "from the window's beginning"
     );
     complete(&rig, "stripe_charges", TruthStream::StripeCharges, began);
+}
+
+#[tokio::test]
+async fn a_second_that_shows_too_much_is_a_gap_that_is_told_of_until_it_is_read() {
+    let rig = Rig::with(40, false, |options| options.payments = 4).await;
+    let eu = || perform(&rig.parts, Request::Sync { targets: vec!["eu/payments".to_owned()] }, &|_| ());
+    let told = || {
+        let sql = "SELECT stream, code FROM problems WHERE cleared_at IS NULL";
+        let rows = rig.reader().table(sql).unwrap().rows;
+        let pairs = rows.iter().map(|row| (row[0].str().unwrap().to_owned(), row[1].str().unwrap().to_owned()));
+        pairs.collect::<Vec<_>>()
+    };
+    let gaps = || {
+        let sql = "SELECT to_at - from_at, reason FROM coverage WHERE state = 'gap' ORDER BY from_at";
+        let rows = rig.reader().table(sql).unwrap().rows;
+        rows.iter().map(|row| (row[0].int().unwrap(), row[1].str().unwrap().to_owned())).collect::<Vec<_>>()
+    };
+    // One payment is a full answer then.
+    limit_pages(1);
+    for _ in 0..2 {
+        eu().await.unwrap();
+        let held = rig.ids("checkoutcom_payments").len();
+        assert!(held > 1, "what it shows is kept");
+        assert_eq!(gaps(), vec![(1_000, "full_second".to_owned()); held]);
+        assert_eq!(told(), [("checkoutcom_payments".to_owned(), "sync.full_second".to_owned())]);
+    }
+    limit_pages(u32::MAX);
+    eu().await.unwrap();
+    assert_eq!((gaps(), told()), (vec![], vec![]));
 }
 
 #[tokio::test]

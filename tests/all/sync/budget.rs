@@ -163,6 +163,41 @@ async fn a_problem_of_the_present_is_gone_with_the_next_look_while_the_past_wait
 }
 
 #[tokio::test]
+async fn a_problem_of_reading_again_stands_while_there_are_no_reads_for_that() {
+    let rig = Rig::new(12_000).await;
+    rig.sync().await;
+    rig.clock.advance(Duration::from_secs(HOUR));
+    rig.sandbox.set_faults(vec![Fault::always("/v1/charges/", FaultKind::status(404))]);
+    let (_, asked) = one_pass(&rig).await;
+    assert!(asked.iter().any(|one| one.starts_with("/v1/charges/")), "the test needs a charge that is read by its id");
+    let missing = ["stripe_charges http.not_found"];
+    assert_eq!(standing(&rig), missing);
+    rig.sandbox.set_faults(vec![]);
+    leave(&rig, 0).await;
+    assert_eq!(one_pass(&rig).await.1, Vec::<String>::new());
+    assert_eq!(standing(&rig), missing);
+    rig.sync().await;
+    assert_eq!(standing(&rig), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn what_is_furthest_behind_is_listed_first() {
+    let rig = Rig::new(200).await;
+    rig.sync().await;
+    for (path, after) in [("/v1/payouts", HOUR), ("/v1/charges", 24 * HOUR)] {
+        rig.sandbox.set_faults(vec![Fault::always(path, FaultKind::status(403))]);
+        rig.clock.advance(Duration::from_secs(after));
+        rig.sync().await;
+        rig.sandbox.set_faults(vec![]);
+        let before = rig.sandbox.requests().len();
+        rig.sync().await;
+        let asked = rig.sandbox.requests().split_off(before).into_iter().map(|one| one.path);
+        let stripe: Vec<String> = asked.filter(|path| path.starts_with("/v1/") && path != "/v1/events").collect();
+        assert!(stripe.len() > 5 && stripe[..4].iter().any(|one| one == path), "{path} among the first: {stripe:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_past_is_read_even_where_the_present_takes_all_the_time() {
     let rig = Rig::new(400).await;
     let connection = rig.parts.connection("main").await.unwrap();
