@@ -33,6 +33,8 @@ mod on {
         "ack_before_commit",
         // A later pass does not look back.
         "no_overlap",
+        // A later pass begins behind the newest row that is held.
+        "after_newest",
         // Windows close at the provider's now.
         "no_lag",
         // The feed is not heard again just before where it was heard.
@@ -67,6 +69,10 @@ mod on {
         "other_mode_stored",
         // A connection that another one has taken the place of goes on storing.
         "superseded_writes",
+        // A list is paged by how many records were seen, while what changes leaves it.
+        "skip_paging",
+        // What a list does not show is gone.
+        "absent_is_gone",
         // A full page is all there is.
         "full_page_is_whole",
         // A second that holds too much is whole.
@@ -79,6 +85,8 @@ mod on {
         "any_404_is_gone",
         // An earlier read overwrites a later one.
         "older_read_wins",
+        // What a record leaves out empties what an earlier read brought.
+        "poorer_overwrites",
         // Numbers of reads begin again after a restart.
         "read_numbers_reused",
         // What stood in the way is never taken off the list of problems.
@@ -93,10 +101,28 @@ mod on {
         "no_backoff",
         // A token is the value itself.
         "token_in_clear",
+        // Columns of every class are kept, whatever the profile.
+        "every_class_kept",
+        // Every currency has two decimals.
+        "exponent_two",
+        // A key goes wherever the configuration says now.
+        "any_origin",
+        // Of a broken configuration what is left comes into force.
+        "bad_config_applied",
+        // In the place of a damaged store a new one is begun.
+        "damaged_recreated",
         // A batch counts as acknowledged before it is sent.
         "mark_before_send",
         // Every try to send a batch gives it another number.
         "fresh_number_per_try",
+        // A batch is made anew for every try, under its number.
+        "body_recomputed",
+        // Bytes that were changed after their release are sent.
+        "changed_bytes_sent",
+        // A batch that the receiver refuses for good is sent again and again.
+        "rejected_blocks",
+        // A conflict concerns one batch only.
+        "conflict_ignored",
         // Whoever answers has received the batch.
         "receipt_unchecked",
         // A day is released before its lag has passed.

@@ -11,6 +11,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use crate::problem::{CONFIG_EMPTY, CONFIG_INVALID, CONFIG_MISSING, CONFIG_UNREADABLE, Problem};
+use crate::testpoint::planted;
 
 mod fault;
 mod hash;
@@ -115,6 +116,9 @@ fn judge(seen: &Look, path: &Path) -> Result<Config, Problem> {
             let faults = match std::str::from_utf8(bytes) {
                 Ok(text) => match parse(text, path) {
                     Ok(config) => return Ok(config),
+                    Err(_) if planted("bad_config_applied") => {
+                        return parse("", path).map_err(|_| CONFIG_EMPTY.plain());
+                    }
                     Err(faults) => faults,
                 },
                 Err(error) => {

@@ -74,6 +74,9 @@ impl Outbox {
         }
         let consent = self.standing(&upstream.url)?;
         let key = self.key.clone();
+        if planted("body_recomputed") {
+            recompute(&self.db, &key, store, &consent)?;
+        }
         let tx = self.begin()?;
         let Some(day) = next_day(&tx, &consent)?.filter(|day| is_due(&ATTEMPTS, *day, settled_until_ms)) else {
             return Ok(Vec::new());
@@ -186,6 +189,17 @@ fn plan(marks: Option<&Connection>, key: &hmac::Key, store: &Connection, accepte
 fn is_released(db: &Connection, mark: &Mark) -> Result<bool> {
     let mut statement = db.prepare_cached("SELECT 1 FROM released WHERE mark = ?1").map_err(broken)?;
     statement.exists([mark]).map_err(broken)
+}
+
+/// The planted bug: what was sent and not received yet is made anew from the store as it is now.
+fn recompute(db: &Connection, key: &hmac::Key, store: &Connection, consent: &Consent) -> Result<()> {
+    let sql = "SELECT seq, first_day FROM outbox WHERE state = 'sent' AND late = 0 LIMIT 1";
+    let sent = db.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).optional();
+    let Some((seq, day)) = sent.map_err(broken)? else { return Ok(()) };
+    let Some(day) = Day::from_number(day) else { return Ok(()) };
+    let bytes = plan(None, key, store, consent.accepted_at, day)?.day.bytes;
+    let sql = "UPDATE outbox SET bytes = ?2, digest = ?3 WHERE seq = ?1";
+    db.execute(sql, (seq, bytes.as_slice(), sha256(bytes.as_slice()))).map(drop).map_err(broken)
 }
 
 /// Writes one batch under the next number.

@@ -245,7 +245,7 @@ impl Store {
 /// The parameters of [`upsert_sql`]'s statement.
 fn bind_row(statement: &mut CachedStatement<'_>, commit: &Commit, cells: &[Cell]) -> rusqlite::Result<()> {
     let int = Value::Int;
-    let present = cells.iter().filter(|cell| **cell != Cell::Absent).map(|cell| commit.page.value(*cell));
+    let present = cells.iter().filter(|cell| is_there(**cell)).map(|cell| commit.page.value(*cell));
     let (read_at, source) = (int(commit.read_at), Value::Text(commit.source.as_bytes()));
     let after = [read_at, read_at, int(commit.read_seq), source];
     let values = std::iter::once(int(commit.upsert.account)).chain(present).chain(after);
@@ -254,7 +254,12 @@ fn bind_row(statement: &mut CachedStatement<'_>, commit: &Commit, cells: &[Cell]
 
 /// Which columns a row has, a bit each.
 pub(super) fn presence(cells: &[Cell]) -> u128 {
-    cells.iter().enumerate().fold(0, |bits, (at, cell)| if *cell == Cell::Absent { bits } else { bits | 1 << at })
+    cells.iter().enumerate().fold(0, |bits, (at, cell)| if is_there(*cell) { bits | 1 << at } else { bits })
+}
+
+/// What a record leaves out says nothing, and what is held stays.
+fn is_there(cell: Cell) -> bool {
+    cell != Cell::Absent || planted("poorer_overwrites")
 }
 
 fn upsert_sql(target: &Target, present: u128) -> String {

@@ -7,6 +7,7 @@ use super::convert;
 use super::page::{Cell, Rejected};
 use super::seeds::ObjectSeed;
 use super::walk::{Fault, NO_COLUMN, Walk};
+use crate::testpoint::planted;
 
 impl Walk<'_> {
     /// The elements of a declared array become child rows.
@@ -142,8 +143,7 @@ impl Walk<'_> {
         for (cell, currency) in &self.plan().decimals {
             let at = |walk: &Self, cell: usize| walk.page.tables[walk.table].cells[walk.row + cell];
             let Some(text) = self.cell_text(at(self, *cell)) else { continue };
-            let exponent =
-                self.cell_text(at(self, *currency)).and_then(|code| (self.of.exponent)(&code.to_lowercase()));
+            let exponent = self.cell_text(at(self, *currency)).and_then(|code| self.exponent(code));
             let minor = exponent.map(|exponent| convert::decimal_to_minor(text, exponent));
             match minor {
                 Some(Some(minor)) => self.page.tables[self.table].cells[self.row + cell] = Cell::Int(minor),
@@ -151,6 +151,10 @@ impl Walk<'_> {
                 None => self.fail(*cell, "unknown_currency"),
             }
         }
+    }
+
+    fn exponent(&self, currency: &str) -> Option<u8> {
+        if planted("exponent_two") { Some(2) } else { (self.of.exponent)(&currency.to_lowercase()) }
     }
 
     fn require(&mut self) {

@@ -1,8 +1,9 @@
 //! The prefix tree over a declaration's paths, and per table what its cells are. Built once per account; read-only.
 
-use super::class::Profile;
+use super::class::{Class, Profile};
 use super::declare::{Conversion, Declaration, Source, Table};
 use super::lookup::Lookup;
+use crate::testpoint::planted;
 
 /// Where a key leads.
 #[derive(Debug, Default)]
@@ -135,7 +136,8 @@ impl Draft {
 }
 
 fn plan(table: &Table, parent: Option<(&TablePlan, &Table)>, root: usize, profile: Profile) -> TablePlan {
-    let stored = |column: &super::Column| column.source != Source::Store && column.class.stored_in(profile);
+    let kept = |class: Class| class.stored_in(profile) || planted("every_class_kept");
+    let stored = |column: &super::Column| column.source != Source::Store && kept(column.class);
     let columns: Vec<usize> = (0..table.columns.len()).filter(|index| stored(&table.columns[*index])).collect();
     let cell_of = |index: usize| columns.iter().position(|column| *column == index);
     let cells = || columns.iter().enumerate().map(|(cell, column)| (cell, &table.columns[*column]));

@@ -16,7 +16,7 @@ use super::reread;
 use super::told::impossible;
 use super::work::{Lane, Work};
 use crate::problem::{self, Problem, Result};
-use crate::store::{RunEnd, Store, Upsert, Window};
+use crate::store::{RunEnd, Store, Upsert, Window, WindowState};
 use crate::testpoint::planted;
 
 /// How one stream ended.
@@ -222,9 +222,9 @@ async fn all_failed(of: &Connection, lines: &[Arc<Line>], problem: &Problem) -> 
 /// Takes the windows of each stream out of the store and notes the start of its run, all in one transaction.
 async fn open_lanes(of: &Connection, lines: &[Arc<Line>], now: i64) -> Result<Vec<(Vec<Window>, i64)>> {
     let (account, wall) = (of.account, of.clock.wall_ms());
-    let upserts: Vec<_> = lines.iter().map(|line| line.upsert.clone()).collect();
+    let upserts: Vec<_> = lines.iter().map(|line| (line.upsert.clone(), line.stream.clock.0, of.start)).collect();
     let read: Vec<String> = of.lines.iter().map(|line| line.table().to_owned()).collect();
-    let open = move |store: &mut Store, upsert: &Upsert| {
+    let open = move |store: &mut Store, upsert: &Upsert, clock: &str, start: i64| {
         let table = &upsert.stream;
         let windows = store.windows(account, table)?;
         // Pages read under another declaration prove nothing under this one; nor do windows of the provider's future.
@@ -239,14 +239,28 @@ async fn open_lanes(of: &Connection, lines: &[Arc<Line>], now: i64) -> Result<Ve
             windows.into_iter().partition(|w| w.declaration == upsert.declaration);
         store.forget_windows(&ahead.iter().chain(&stale).map(|w| w.window).collect::<Vec<_>>())?;
         windows.extend(gaps);
+        if planted("after_newest") {
+            windows = up_to_newest(store, upsert, (clock, start))?;
+        }
         Ok((windows, store.begin_run(account, table, wall)?))
     };
     let all = move |store: &mut Store| {
         // Nobody reads a stream that was left out, so nobody else would clear what stands there.
         store.clear_problems_beside(account, &read, wall)?;
-        upserts.iter().map(|upsert| open(store, upsert)).collect()
+        upserts.iter().map(|(upsert, clock, start)| open(store, upsert, clock, *start)).collect()
     };
     of.store.run(all).await
+}
+
+/// The planted bug: all before the newest row counts as read for good.
+fn up_to_newest(store: &Store, upsert: &Upsert, (clock, start): (&str, i64)) -> Result<Vec<Window>> {
+    let sql = format!("SELECT max({clock}) FROM {} WHERE account = {}", upsert.stream, upsert.account);
+    let Some(newest) = store.read(&sql)?.rows[0][0].int() else { return Ok(Vec::new()) };
+    let (from_at, to_at) = (start, newest.div_euclid(1000) * 1000 + 1000);
+    let (state, provider_at) = (WindowState::Complete, Some(i64::MAX));
+    let declaration = upsert.declaration.clone();
+    let (window, cursor, pages, rows, reason) = (0, None, 0, 0, None);
+    Ok(vec![Window { window, from_at, to_at, state, cursor, pages, rows, provider_at, declaration, reason }])
 }
 
 fn lane(of: &Connection, line: Arc<Line>, (windows, run): (Vec<Window>, i64), now: i64, heard: &Heard) -> Lane {

@@ -11,7 +11,7 @@ use super::trail::{Trail, contradiction, distinct, inside};
 use crate::http::Failure;
 use crate::problem::{self, Result};
 use crate::providers::{Ask, Position, Turn, Way};
-use crate::store::{Commit, Committed, NewWindow, Step, WindowKey};
+use crate::store::{Commit, Committed, NewWindow, Step, Store, WindowKey};
 use crate::stream::{Page, Shape};
 use crate::testpoint::{kill_point, page_limit, planted};
 
@@ -86,6 +86,9 @@ pub(super) async fn window(of: &Connection, line: &Line, open: Open) -> Result<W
     let mut walked = Walked { span: open.span(), provider_at: open.provider_at, pages: 0, rows: 0, noted: false };
     match line.stream.way {
         Way::List => list(of, line, open, &mut walked).await?,
+        Way::Halved if planted("skip_paging") && !line.stream.shape.leaves.is_empty() => {
+            list(of, line, open, &mut walked).await?;
+        }
         Way::Halved => halved(of, line, open, &mut walked).await?,
     }
     let ((from, to), Walked { pages, rows, .. }) = (walked.span, &walked);
@@ -141,12 +144,28 @@ async fn list(of: &Connection, line: &Line, mut open: Open, walked: &mut Walked)
             next => open.proves(line, next.clone()),
         };
         (walked.pages, walked.rows) = (walked.pages + 1, walked.rows + page.records as i64);
+        if planted("absent_is_gone") && at.cursor.is_none() && trail.cursor.is_none() {
+            absent_is_gone(of, line, &open, seq).await?;
+        }
         let committed = commit(of, line, page, (seq, "list"), step).await?;
         open.window = committed.window.or(open.window);
         if trail.cursor.is_none() {
             return Ok(());
         }
     }
+}
+
+/// The planted bug: what was held of a window before it was listed is gone, until the list shows it.
+async fn absent_is_gone(of: &Connection, line: &Line, open: &Open, seq: i64) -> Result<()> {
+    let (account, table, clock, (from, to)) = (of.account, line.table().to_owned(), line.stream.clock.0, open.span());
+    let job = move |store: &mut Store| {
+        let held = format!("SELECT id FROM {table} WHERE account = {account} AND {clock} >= {from} AND {clock} < {to}");
+        let held = store.read(&held)?;
+        held.rows
+            .iter()
+            .try_for_each(|row| store.tombstone(account, &table, row[0].str().unwrap_or_default(), (seq - 1, from)))
+    };
+    of.store.run(job).await
 }
 
 /// Walks a window by halves, newest first.

@@ -12,6 +12,9 @@ use counterfoil::problem::{CONFIG_EMPTY, CONFIG_INVALID, CONFIG_MISSING, CONFIG_
 mod faults;
 mod watching;
 
+#[cfg(debug_assertions)]
+pub(crate) use watching::a_broken_file;
+
 const FILE: &str = "/etc/counterfoil/counterfoil.toml";
 
 fn config(text: &str) -> Config {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use counterfoil::testpoint::PLANTED;
 
-use crate::{egress, kill, store};
+use crate::{config, egress, kill, store, stream};
 
 /// What is wrong after a scenario.
 pub(crate) type Wrong = Vec<String>;
@@ -48,6 +48,7 @@ macro_rules! found {
 found! {
     ack_before_commit: Scenario(kill::a_death_between_checkpoint_and_rows, "rows missing"),
     no_overlap: Scenario(scenarios::a_late_list, "stripe_balance_transactions: "),
+    after_newest: Seed(1, 1),
     no_lag: Seed(1, 1),
     feed_without_overlap: Scenario(scenarios::a_late_feed, " behind"),
     feed_without_lag: Seed(1, 1),
@@ -65,12 +66,15 @@ found! {
     total_unchecked: Scenario(scenarios::a_record_less_than_the_total, "checkoutcom_disputes: 1 missing"),
     other_mode_stored: Scenario(scenarios::a_page_of_the_other_mode, "stripe_payouts: "),
     superseded_writes: Scenario(scenarios::a_key_that_was_set_meanwhile, " behind"),
+    skip_paging: Scenario(scenarios::disputes_that_move, "checkoutcom_disputes: "),
+    absent_is_gone: Scenario(scenarios::a_list_without_a_charge, "stripe_charges: 1 marked as gone but shown"),
     full_page_is_whole: Seed(1, 1),
     full_second_is_whole: Scenario(scenarios::a_second_that_holds_too_much, "checkoutcom_payments: 3 missing"),
     cursor_refused_is_end: Scenario(scenarios::a_refused_cursor, "stripe_charges: "),
     empty_page_counts: Scenario(scenarios::an_empty_page_of_a_busy_day, "transactions: 65 missing"),
     any_404_is_gone: Scenario(scenarios::a_not_found_of_another_kind, "stripe_charges: 1 marked as gone but shown"),
     older_read_wins: Scenario(store::an_answer_that_was_overtaken, "the later read is gone"),
+    poorer_overwrites: Scenario(store::a_record_that_leaves_a_field_out, "what the richer read brought is gone"),
     read_numbers_reused: Seed(2, 1),
     problem_never_clears: Seed(1, 1),
     one_stops_all: Scenario(scenarios::a_refused_stream, "stripe_payouts: 57 missing"),
@@ -78,8 +82,17 @@ found! {
     leap_believed: Scenario(scenarios::dates_that_leap, " windows of the future"),
     no_backoff: Seed(2, 1),
     token_in_clear: Seed(1, 1),
+    every_class_kept: Seed(1, 1),
+    exponent_two: Scenario(stream::currencies_with_decimals_of_their_own, "7 JPY count as Int(700)"),
+    any_origin: Scenario(scenarios::another_address, "the key was sent to http://127.0.0.1:9"),
+    bad_config_applied: Scenario(config::a_broken_file, "in force with 0 connections"),
+    damaged_recreated: Scenario(store::a_damaged_store, "the merchant's data are gone"),
     mark_before_send: Scenario(kill::a_death_before_a_batch_is_sent, "batch 2: not at the receiver"),
     fresh_number_per_try: Scenario(egress::couriers::a_second_try, "another number"),
+    body_recomputed: Scenario(egress::couriers::an_event_between_two_tries, "other bytes under one number"),
+    changed_bytes_sent: Scenario(egress::couriers::bytes_that_were_changed, "/batches/1 was sent"),
+    rejected_blocks: Scenario(egress::couriers::a_batch_that_is_refused, "the others wait for it"),
+    conflict_ignored: Scenario(egress::couriers::a_conflict, "/batches/2 was sent after it"),
     receipt_unchecked: Scenario(egress::couriers::a_success_without_a_receipt, "batch 1 counts as received"),
     released_without_lag: Seed(1, 1),
     released_by_wall_clock: Seed(4, 1),

@@ -17,4 +17,6 @@ mod types;
 mod vfs;
 
 #[cfg(debug_assertions)]
-pub(crate) use merge::an_answer_that_was_overtaken;
+pub(crate) use merge::{a_record_that_leaves_a_field_out, an_answer_that_was_overtaken};
+#[cfg(debug_assertions)]
+pub(crate) use opening::a_damaged_store;

@@ -157,3 +157,28 @@ proptest! {
         }
     }
 }
+
+/// Seven yen and 1.5 dinar, as decimal text; what they count as. The bug is planted on this thread.
+#[cfg(debug_assertions)]
+pub(crate) fn currencies_with_decimals_of_their_own(planted: Option<&'static str>) -> Vec<String> {
+    const FEES: &str = "-- One fee.\nCREATE TABLE demo_fees (\n  account INTEGER NOT NULL, -- - | ops | account\n\
+         \x20 id TEXT NOT NULL, -- id | id | its id\n  fee INTEGER, -- fee (decimal currency) | measure | minor units\n\
+         \x20 currency TEXT, -- currency (lower) | vocab | code\n  PRIMARY KEY (account, id)\n);\n";
+    let declaration = counterfoil::stream::Declaration::parse("demo.sql", FEES).unwrap();
+    counterfoil::testpoint::plant(planted);
+    let exponent = providers::checkoutcom::PROVIDER.exponent;
+    let projection = Projection::new(&declaration, Profile::Standard, Arc::new(Hidden), exponent, &[]);
+    let fees = [("a", "7", "JPY", 7), ("b", "1.5", "KWD", 1_500), ("c", "1.5", "EUR", 150)];
+    let records: Vec<Value> =
+        fees.iter().map(|(id, fee, of, _)| json!({ "id": id, "fee": fee, "currency": of })).collect();
+    let shape = counterfoil::stream::Shape { records: Some("data"), leaves: &[] };
+    let page = projection.page(json!({ "data": records }).to_string().into_bytes(), &shape).unwrap();
+    counterfoil::testpoint::plant(None);
+    let (rows, cell) = (&page.tables[0], projection.cell_of(declaration.main().column("fee").unwrap()).unwrap());
+    let counted = (0..rows.len()).map(|row| page.value(rows.row(row)[cell]));
+    let right = |(counted, (.., minor)): (counterfoil::stream::Value<'_>, &(_, _, _, i64))| {
+        counted == counterfoil::stream::Value::Int(*minor)
+    };
+    let wrong = counted.zip(&fees).filter(|pair| !right(*pair));
+    wrong.map(|(counted, (_, fee, of, _))| format!("{fee} {of} count as {counted:?}")).collect()
+}

@@ -377,3 +377,21 @@ async fn the_watch_ends_with_either_side() {
     // The task has seen that nobody listens, or sees it when it has something to tell.
     while bounded(watcher.poke()).await.is_some() {}
 }
+
+/// A broken file in the place of a good one, asked for at once; what came into force. The bug is planted on this thread.
+#[cfg(debug_assertions)]
+pub(crate) fn a_broken_file(planted: Option<&'static str>) -> Vec<String> {
+    counterfoil::testpoint::plant(planted);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(async {
+        let watched = plain().await;
+        fs::write(&watched.path, "[connections.b]\nprovider = \"stripe\"\nstart = yesterday\n").unwrap();
+        watched.poke().await
+    });
+    counterfoil::testpoint::plant(None);
+    match answer {
+        Reload::Refused { .. } => Vec::new(),
+        Reload::New(config) => vec![format!("in force with {} connections", config.connections.len())],
+        Reload::Same => vec!["not looked at".to_owned()],
+    }
+}

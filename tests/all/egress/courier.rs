@@ -285,6 +285,58 @@ pub(crate) mod planted {
         done.acknowledged.iter().map(|seq| format!("batch {seq} counts as received")).take(1).collect()
     }
 
+    /// The receiver will never take the first batch.
+    pub(crate) fn a_batch_that_is_refused(bug: Option<&'static str>) -> Vec<String> {
+        let mut rig = three();
+        (0..3).for_each(|_| rig.sender.then_status(400));
+        plant(bug);
+        let done: Vec<i64> = (0..3).flat_map(|_| pass(&mut rig, Mode::On).rejected).collect();
+        plant(None);
+        if done == [1, 2, 3] { Vec::new() } else { vec![format!("the others wait for it: {done:?}")] }
+    }
+
+    /// The receiver has other bytes under the first number.
+    pub(crate) fn a_conflict(bug: Option<&'static str>) -> Vec<String> {
+        let mut rig = three();
+        rig.sender.then_status(409);
+        plant(bug);
+        pass(&mut rig, Mode::On);
+        plant(None);
+        rig.sender.batches().iter().skip(1).map(|request| format!("{} was sent after it", request.url())).collect()
+    }
+
+    /// Somebody puts other bytes, well-formed ones, in the place of a batch's.
+    #[allow(clippy::disallowed_methods)] // from outside, as nobody should
+    pub(crate) fn bytes_that_were_changed(bug: Option<&'static str>) -> Vec<String> {
+        let mut rig = three();
+        let db = rusqlite::Connection::open(rig.folder.path().join("egress.db")).unwrap();
+        let sql = "UPDATE outbox SET bytes = (SELECT bytes FROM outbox WHERE seq = 2) WHERE seq = 1";
+        assert_eq!(db.execute(sql, []).unwrap(), 1);
+        plant(bug);
+        let mut courier = rig.courier();
+        drop(run(courier.pass(&mut rig.outbox, &upstream(Mode::On))));
+        plant(None);
+        rig.sender.batches().iter().map(|request| format!("{} was sent", request.url())).take(1).collect()
+    }
+
+    /// Between two tries of a batch its day gets another event, which is for a later batch.
+    pub(crate) fn an_event_between_two_tries(bug: Option<&'static str>) -> Vec<String> {
+        let mut rig = Rig::accepted();
+        let mut attempts: Vec<Attempt> = (0..12).map(|n| attempt(n, monday(), n)).collect();
+        let until = due(monday());
+        rig.release(&store(&attempts), until).unwrap();
+        rig.sender.then(Err(SendFailure::Cut));
+        plant(bug);
+        pass(&mut rig, Mode::On);
+        attempts.push(attempt(12, monday(), 12));
+        rig.release(&store(&attempts), until).unwrap();
+        pass(&mut rig, Mode::On);
+        plant(None);
+        let sent = rig.sender.batches();
+        let other = |request: &&counterfoil::egress::OutboundRequest| request.body() != sent[0].body();
+        sent.iter().filter(other).map(|_| "other bytes under one number".to_owned()).collect()
+    }
+
     /// A first try whose outcome is unknown, and a second.
     pub(crate) fn a_second_try(bug: Option<&'static str>) -> Vec<String> {
         let mut rig = three();

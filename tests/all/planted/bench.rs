@@ -38,6 +38,8 @@ struct Wire {
     direct: Direct,
     clock: Still,
     bend: Mutex<Bend>,
+    /// Where a key was sent that is neither provider.
+    strange: Mutex<Vec<String>>,
 }
 
 /// A body in one piece.
@@ -54,6 +56,11 @@ impl Transport for Wire {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         Box::pin(async move {
             let origin = request.url.match_indices('/').nth(2).map_or(request.url.len(), |(at, _)| at);
+            if ![STRIPE_URL, CHECKOUT_URL].contains(&&request.url[..origin]) {
+                let key = request.bearer.map(|_| request.url[..origin].to_owned());
+                self.strange.lock().unwrap().extend(key);
+                return Err(TransportError::Connect);
+            }
             let target = request.url[origin..].to_owned();
             let mut response = self.direct.send(request).await?;
             let mut bytes = Vec::new();
@@ -82,6 +89,8 @@ pub(super) struct Bench {
     parts: Parts,
     wire: Arc<Wire>,
     pub(super) clock: Still,
+    /// Its configuration.
+    text: String,
     /// What providers show beyond the sandbox's world: table, id, moment.
     pub(super) beyond: Vec<(&'static str, String, i64)>,
     _folder: tempfile::TempDir,
@@ -101,7 +110,8 @@ impl Bench {
             seed: None,
         };
         let direct = Direct::new(options, receiver).unwrap();
-        let wire = Arc::new(Wire { direct, clock: clock.clone(), bend: Mutex::new(Box::new(|_, _| ())) });
+        let (bend, strange) = (Mutex::new(Box::new(|_: &str, _: &mut Told| ()) as Bend), Mutex::default());
+        let wire = Arc::new(Wire { direct, clock: clock.clone(), bend, strange });
         let house = Overrides { config: None, data_dir: Some(folder.path().join("house")) };
         let paths = Paths::here(&house).unwrap();
         let start = jiff::Timestamp::from_second(START_S).unwrap().strftime("%Y-%m-%d");
@@ -123,7 +133,7 @@ impl Bench {
             let order = Order::SetKey { connection, key, secret, full_access: false };
             perform(&parts, order, &|_| ()).await.unwrap();
         }
-        Self { parts, wire, clock, beyond: Vec::new(), _folder: folder }
+        Self { parts, wire, clock, text, beyond: Vec::new(), _folder: folder }
     }
 
     /// What is done to answers from now on.
@@ -140,6 +150,12 @@ impl Bench {
         self.clock.pass(ms);
     }
 
+    /// One pass of one stream.
+    pub(super) async fn pass_of(&self, connection: &str, stream: &str) {
+        let (connection, only) = (self.parts.connection(connection).await.unwrap(), [stream.to_owned()]);
+        pass(connection, Some(&only), Arc::new(AtomicBool::new(false)), None).await.unwrap();
+    }
+
     /// One pass of both connections.
     pub(super) async fn pass(&self) {
         for name in ["main", "eu"] {
@@ -153,6 +169,15 @@ impl Bench {
         let old = self.parts.connection("main").await.unwrap();
         self.parts.unready("main");
         old
+    }
+
+    /// One pass with another address for `main`. Returns where its key was sent.
+    pub(super) async fn moved(&self, address: &str) -> Vec<String> {
+        let text = self.text.replace(STRIPE_URL, address);
+        self.parts.set_config(Arc::new(config::parse(&text, &self.parts.paths.config_file).unwrap()));
+        let connection = self.parts.connection("main").await.unwrap();
+        drop(pass(connection, None, Arc::new(AtomicBool::new(false)), None).await);
+        self.wire.strange.lock().unwrap().iter().map(|to| format!("the key was sent to {to}")).collect()
     }
 
     /// What the providers hold now, by stream, as far as windows reach that close now.

@@ -178,6 +178,54 @@ pub(super) fn a_page_of_the_other_mode(bug: Option<&'static str>) -> Wrong {
     })
 }
 
+/// A day that is listed again lacks a charge that is there.
+pub(super) fn a_list_without_a_charge(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(600, 100).await;
+        bench.pass().await;
+        let yesterday = bench.clock.wall_ms() - 14 * HOUR as i64;
+        let charges = bench.truth().into_iter().find(|(table, _)| *table == "stripe_charges").unwrap().1;
+        let one = charges.into_iter().rfind(|charge| charge.at_ms < yesterday).unwrap().id;
+        bench.bend(move |asked, told| {
+            if asked.starts_with("/v1/charges?") {
+                told.body["data"].as_array_mut().unwrap().retain(|charge| charge["id"] != one.as_str());
+            }
+        });
+        bench.advance(DAY);
+        bench.pass().await;
+        bench.straighten();
+        bench.settled().await
+    })
+}
+
+/// Disputes move while they are paged: hours go by from one page to the next.
+pub(super) fn disputes_that_move(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        limit_pages(2);
+        let bench = Bench::new(100, 12_000).await;
+        let (clock, mut left) = (bench.clock.clone(), 20);
+        bench.bend(move |asked, told| {
+            if left > 0 && asked.starts_with("/disputes?") && told.body["total_count"].as_i64() > Some(2) {
+                left -= 1;
+                clock.pass(4 * HOUR);
+            }
+        });
+        bench.pass_of("eu", "disputes").await;
+        bench.straighten();
+        limit_pages(u32::MAX);
+        bench.settled().await
+    })
+}
+
+/// Somebody writes another address into the configuration.
+pub(super) fn another_address(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(100, 100).await;
+        bench.pass().await;
+        bench.moved("http://127.0.0.1:9").await
+    })
+}
+
 /// A page of a day with many records shows none of them, and is well-formed.
 pub(super) fn an_empty_page_of_a_busy_day(bug: Option<&'static str>) -> Wrong {
     on_this_thread(bug, async {

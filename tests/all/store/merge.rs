@@ -172,6 +172,23 @@ fn null_overwrites_absent_keeps_and_what_was_gone_returns() {
     assert_eq!(read(40, both), (1, "expired|normal|1700000000010|1700000000040|40|-".into()));
 }
 
+/// A read that leaves out what an earlier one brought; what is wrong afterwards. The bug is planted on this thread.
+#[cfg(debug_assertions)]
+pub(crate) fn a_record_that_leaves_a_field_out(planted: Option<&'static str>) -> Vec<String> {
+    let (_folder, path) = folder();
+    let mut store = open(&path);
+    let lane = Lane::new(account(&mut store, "main").account, "stripe_charges", Profile::Standard);
+    counterfoil::testpoint::plant(planted);
+    for (seq, more) in [(10, json!({ "failure_code": "expired" })), (20, json!({}))] {
+        store.commit_page(&lane.commit(&[charge("ch_1", more)], seq, Step::Nothing)).unwrap();
+    }
+    counterfoil::testpoint::plant(None);
+    match look(&path, "SELECT failure_code, read_seq FROM stripe_charges").remove(0).as_str() {
+        "expired|20" => Vec::new(),
+        held => vec![format!("what the richer read brought is gone: {held}")],
+    }
+}
+
 /// Two reads of a charge, whose answers come in the other order; what is wrong afterwards. The bug is planted on this thread.
 #[cfg(debug_assertions)]
 pub(crate) fn an_answer_that_was_overtaken(planted: Option<&'static str>) -> Vec<String> {

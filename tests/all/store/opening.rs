@@ -270,3 +270,25 @@ fn a_creation_that_a_power_cut_broke_off_is_begun_again() {
     assert_eq!(store.uuid().unwrap().len(), 36);
     assert_eq!(look(&path, "SELECT count(*) FROM sqlite_schema WHERE name GLOB 't[0-9]*'"), ["0"]);
 }
+
+/// A file that is damaged from its first byte on; what became of it. The bug is planted on this thread.
+#[cfg(debug_assertions)]
+pub(crate) fn a_damaged_store(planted: Option<&'static str>) -> Vec<String> {
+    let (_folder, path) = folder();
+    filled(&path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[..16].fill(0xee);
+    std::fs::write(&path, &bytes).unwrap();
+    counterfoil::testpoint::plant(planted);
+    let opened = try_open(&path);
+    counterfoil::testpoint::plant(None);
+    let mut wrong = Vec::new();
+    if opened.is_ok() {
+        wrong.push("it was opened".to_owned());
+    }
+    drop(opened);
+    if std::fs::read(&path).unwrap() != bytes {
+        wrong.push("the merchant's data are gone".to_owned());
+    }
+    wrong
+}
