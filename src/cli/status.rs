@@ -190,7 +190,7 @@ fn mb(bytes: u64) -> f64 {
 }
 
 pub(super) fn fact(one: &One) -> Value {
-    let Known { horizon, changed_to, never_changed, missing } = &one.known;
+    let Known { horizon, changed_to, never_changed, missing, .. } = &one.known;
     json!({
         "connection": one.connection, "stream": one.stream, "rows": one.rows, "rejected": one.rejected,
         "listed_from": horizon.listed_from, "listed_to": horizon.listed_to, "settled_to": horizon.settled_to,
@@ -200,7 +200,7 @@ pub(super) fn fact(one: &One) -> Value {
 
 fn row(one: &One) -> Vec<String> {
     let at = |ms: Option<i64>| ms.map(table::moment).unwrap_or_else(|| "-".to_owned());
-    let Known { horizon, changed_to, never_changed, missing } = &one.known;
+    let Known { horizon, changed_to, never_changed, missing, .. } = &one.known;
     vec![
         one.connection.clone(),
         one.stream.clone(),

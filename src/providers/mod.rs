@@ -90,6 +90,8 @@ pub struct Stream {
     pub made: &'static str,
     /// How changes after an object was made are heard of.
     pub heard: Heard,
+    /// Some changes come without any word, though the provider tells of others: what is known cannot be stated.
+    pub untold: bool,
     /// Which rows have a state that is not final: a condition on the stream's table, where `?2` is the provider's time in
     /// milliseconds. They are read again once a day.
     pub unsettled: Option<&'static str>,
@@ -228,6 +230,11 @@ impl Stream {
             Way::List => "list",
             Way::Halved => "halved",
         }
+    }
+
+    /// Whether word comes of every change, so that it can be stated up to when all are in.
+    pub fn tells_changes(&self) -> bool {
+        self.heard != Heard::Never && !self.untold
     }
 }
 

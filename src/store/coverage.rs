@@ -171,6 +171,12 @@ impl Store {
         self.connection.execute_cached(sql, row).doing("stating a gap").map(|_| ())
     }
 
+    /// A gap in a feed reaches further, up to `to_at`, for the same reason and found at the same time.
+    pub fn widen_gap(&mut self, window: i64, to_at: i64) -> Result<()> {
+        let sql = "UPDATE coverage SET to_at = ?2 WHERE window = ?1 AND to_at < ?2";
+        self.connection.execute_cached(sql, [window, to_at]).doing("stating a gap").map(|_| ())
+    }
+
     /// A gap was closed by listing again all that may have changed in it.
     pub fn close_gap(&mut self, window: i64) -> Result<()> {
         let sql = "UPDATE coverage SET state = 'complete', method = 'relisted', reason = NULL WHERE window = ?1 AND state = 'gap'";
@@ -203,9 +209,10 @@ impl Store {
         self.connection.execute_cached(&format!("DELETE FROM coverage WHERE {touched}"), row).doing(doing).map(|_| ())
     }
 
-    /// Forgets all coverage: everything is read again. The rows stay.
+    /// Forgets all coverage: everything is read again. The rows stay, and what is stated to be lost of a feed.
     pub fn forget_coverage(&mut self) -> Result<()> {
-        self.connection.execute_cached("DELETE FROM coverage", []).doing("opening all windows again").map(|_| ())
+        let sql = "DELETE FROM coverage WHERE NOT (state = 'gap' AND method = 'none')";
+        self.connection.execute_cached(sql, []).doing("opening all windows again").map(|_| ())
     }
 
     /// Empties these columns of a table, where they hold anything.

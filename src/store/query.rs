@@ -133,6 +133,16 @@ impl Reader {
         super::changes::spending(&self.connection, account, since, payments)
     }
 
+    /// Reads several things as they stood at one moment, whatever the writer does between them.
+    pub fn at_one_moment<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !self.connection.is_autocommit() {
+            return read();
+        }
+        // Nothing is written in it: that it is taken back when it goes changes nothing.
+        let _moment = self.connection.unchecked_transaction().doing("reading the store")?;
+        read()
+    }
+
     /// All rows of a statement of ours, as a table.
     pub fn table(&self, sql: &str) -> Result<Table> {
         self.run(sql, usize::MAX)

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::connection::{Connection, Line};
 use super::feed;
-use super::plan::{DAY_MS, Purpose, SETTLE_MS, horizon};
+use super::plan::{DAY_MS, Purpose, SETTLE_MS, horizon, listed_whole};
 use super::span::Span;
 use super::trail::{self, Trail};
 use super::walk;
@@ -134,7 +134,7 @@ async fn window(of: &Connection, line: &Line, span: Span, round: i64) -> Result<
         let (account, table, clock) = (of.account, line.table().to_owned(), stream.clock.0);
         let rows: u64 = pages.iter().map(|commit| commit.page.records).sum();
         let job = move |store: &mut Store| {
-            let found = store.compare(&pages, clock, span, stream.heard != Heard::Never)?;
+            let found = store.compare(&pages, clock, span, stream.tells_changes())?;
             if found.differs() && !last {
                 return Ok(None);
             }
@@ -231,7 +231,6 @@ struct Word {
     account: i64,
     table: String,
     declaration: String,
-    start: i64,
     overlap: i64,
     feed: Option<String>,
     heard: Heard,
@@ -244,7 +243,6 @@ impl Word {
             account: of.account,
             table: line.table().to_owned(),
             declaration: line.upsert.declaration.clone(),
-            start: of.start,
             overlap: line.stream.overlap_s * 1000,
             feed: of.provider.feed().map(|feed| of.provider.table(feed)),
             heard: line.stream.heard,
@@ -258,8 +256,8 @@ impl Word {
             (Heard::ByFeed, Some(feed)) => feed::heard_to(store, self.account, feed)?,
             (Heard::ByReading, _) => store.round(self.account, &self.table, "unsettled")?,
             (Heard::ByList, _) => {
-                let known = horizon(&store.windows(self.account, &self.table)?, self.start, &self.declaration);
-                known.listed_to.map(|listed| listed - self.overlap)
+                let listed = listed_whole(&store.windows(self.account, &self.table)?, &self.declaration);
+                listed.map(|listed| listed - self.overlap)
             }
             _ => None,
         })

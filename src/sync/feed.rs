@@ -108,6 +108,14 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
         if hole >= oldest {
             return Ok((from, gaps(&windows)));
         }
+        // Where the feed stays unheard, more is lost every day. As long as all of it is older than the day on which the gap was
+        // found, whatever was listed since has seen it: the gap grows, and nothing more is asked for.
+        let found = windows.iter().filter(|w| is_lost(w) && w.to_at >= hole && w.provider_at >= Some(oldest));
+        if let Some(gap) = found.max_by_key(|window| window.to_at) {
+            store.widen_gap(gap.window, oldest)?;
+            store.set_round(account, &table, "feed", oldest)?;
+            return Ok((oldest, gaps(&windows)));
+        }
         store.state_gap(&upsert, (clock.1, FEED_GAP), (hole, oldest), now)?;
         // What an earlier walk left open there is over: going on with it would show a part of the gap, and prove all of it.
         let over = windows.iter().filter(|w| w.state == WindowState::Open && w.from_at < oldest);
@@ -149,7 +157,8 @@ fn leave_and_return(
     heard: i64,
 ) -> Result<Vec<(String, i64)>> {
     for table in unread {
-        if store.round(account, table, LEFT)?.is_none() && !store.windows(account, table)?.is_empty() {
+        let held = || store.newest_id(account, table).map(|id| id.is_some());
+        if store.round(account, table, LEFT)?.is_none() && (!store.windows(account, table)?.is_empty() || held()?) {
             store.set_round(account, table, LEFT, heard)?;
         }
     }
@@ -179,6 +188,11 @@ pub(super) fn all_is_back(store: &mut Store, account: i64, table: &str) -> Resul
 /// True for a stretch of the feed that can no longer be heard. It stands whatever is declared.
 pub(super) fn is_gap(window: &Window) -> bool {
     window.state == WindowState::Gap && window.reason.as_deref() == Some(FEED_GAP)
+}
+
+/// The same, or one that was closed: no page was ever read of it.
+fn is_lost(window: &Window) -> bool {
+    is_gap(window) || (window.state == WindowState::Complete && window.pages == 0)
 }
 
 fn gaps(windows: &[Window]) -> Vec<(i64, i64)> {

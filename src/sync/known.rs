@@ -1,7 +1,7 @@
 //! Up to where a stream is known: what the store proves of it, for people and for the gate. Reads only.
 
 use super::feed::{BACK, FEED_GAP, LEFT, is_gap};
-use super::plan::{Horizon, first_hole, horizon, missing};
+use super::plan::{Horizon, first_hole, horizon, listed_whole, missing};
 use crate::problem::Result;
 use crate::providers::{Heard, Provider, Stream};
 use crate::store::{Reader, Window, WindowState};
@@ -13,6 +13,8 @@ pub struct Known {
     pub horizon: Horizon,
     /// Every change before it, of every object that we hold, is in. `None`: not stated (yet).
     pub changed_to: Option<i64>,
+    /// Every change before it that the provider tells of is in; the same where it tells of all.
+    pub heard_to: Option<i64>,
     /// The stream can never state it: its provider has no word for a change.
     pub never_changed: bool,
     /// Time before the end of the newest walk that was not walked whole, oldest first, and why.
@@ -21,6 +23,10 @@ pub struct Known {
 
 /// What the store proves of a stream, of which `start` is the oldest moment wanted.
 pub fn known(reader: &Reader, account: i64, provider: &Provider, stream: &Stream, start: i64) -> Result<Known> {
+    reader.at_one_moment(|| prove(reader, account, provider, stream, start))
+}
+
+fn prove(reader: &Reader, account: i64, provider: &Provider, stream: &Stream, start: i64) -> Result<Known> {
     let (table, declaration) = (provider.table(stream), stream.declaration()?.hash.clone());
     let windows = reader.windows(account, &table)?;
     let start = if stream.heard == Heard::IsFeed { feed_start(&windows) } else { start };
@@ -28,7 +34,9 @@ pub fn known(reader: &Reader, account: i64, provider: &Provider, stream: &Stream
     let marked = reader.earliest_change(account, &table)?;
     let heard = match (horizon.listed_to, stream.heard) {
         (None, _) | (_, Heard::Never) => None,
-        (listed, Heard::IsFeed | Heard::ByList) => listed,
+        (listed, Heard::IsFeed) => listed,
+        // What moved into a hole is not seen yet.
+        (_, Heard::ByList) => listed_whole(&windows, &declaration),
         (_, Heard::ByFeed) => feed_heard(reader, account, provider)?,
         (_, Heard::ByReading) => reader.round(account, &table, "unsettled")?,
     };
@@ -37,11 +45,12 @@ pub fn known(reader: &Reader, account: i64, provider: &Provider, stream: &Stream
     if matches!(stream.heard, Heard::ByFeed | Heard::ByReading) {
         bounds.extend([reader.round(account, &table, LEFT)?, reader.round(account, &table, BACK)?]);
     }
-    let changed_to = heard.map(|heard| bounds.into_iter().flatten().fold(heard, i64::min));
+    let heard_to = heard.map(|heard| bounds.into_iter().flatten().fold(heard, i64::min));
     Ok(Known {
         horizon,
-        changed_to,
-        never_changed: stream.heard == Heard::Never,
+        changed_to: heard_to.filter(|_| stream.tells_changes()),
+        heard_to,
+        never_changed: !stream.tells_changes(),
         missing: holes(&windows, start, &declaration),
     })
 }

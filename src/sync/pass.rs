@@ -229,12 +229,12 @@ async fn open_lanes(of: &Connection, lines: &[Arc<Line>], now: i64) -> Result<Ve
         let windows = store.windows(account, table)?;
         // Pages read under another declaration prove nothing under this one; nor do windows of the provider's future.
         // What can no longer be heard stays a gap all the same.
+        let (gaps, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(feed::is_gap);
         let (ahead, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(|w| impossible(w, now));
         if !ahead.is_empty() {
             let told = problem::SYNC_FUTURE.with(format!("{} windows of {table}", ahead.len()));
             store.note_problem(Some(account), Some(table), &told, wall)?;
         }
-        let (gaps, windows): (Vec<_>, Vec<_>) = windows.into_iter().partition(feed::is_gap);
         let (mut windows, stale): (Vec<_>, Vec<_>) =
             windows.into_iter().partition(|w| w.declaration == upsert.declaration);
         store.forget_windows(&ahead.iter().chain(&stale).map(|w| w.window).collect::<Vec<_>>())?;
@@ -280,7 +280,8 @@ fn lane(of: &Connection, line: Arc<Line>, (windows, run): (Vec<Window>, i64), no
     of.progress.update(&line.name(of), |progress| {
         (progress.walked, progress.whole, progress.done) = (walked, whole, false);
     });
-    Lane { line, plan, run, busy: 0, problem: None, noted: false, rests: false, served: Vec::new() }
+    let (problem, missed, served) = (None, None, Vec::new());
+    Lane { line, plan, run, busy: 0, problem, missed, misses: 0, noted: false, rests: false, served }
 }
 
 /// Notes how the runs ended and clears what no longer stands.
@@ -296,12 +297,12 @@ async fn close(work: &Work) -> Result<PassEnd> {
         let name = lane.line.name(of);
         of.progress.update(&name, |progress| progress.done = true);
         let done = of.progress.since(&name, &work.before);
-        let code = lane.problem.as_ref().map(Problem::code);
+        let code = lane.told().map(Problem::code);
         let (requests, pages, rows, bytes) = (done.requests, done.pages, done.rows, done.bytes);
         let clear =
             code.is_none() && !lane.noted && !stopped && lane.proved(&allows) && !planted("problem_never_clears");
         ends.insert(lane.run, (lane.line.table().to_owned(), clear, RunEnd { code, requests, pages, rows, bytes }));
-        end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.problem.clone() });
+        end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.told().cloned() });
     }
     let (account, wall, clocks) = (of.account, of.clock.wall_ms(), of.caller.clock_problem());
     of.store

@@ -366,5 +366,11 @@ pub(super) fn first_hole(windows: &[Window], since: i64, declaration: &str) -> O
     Some(uncovered((since, end), complete(windows, declaration).map(span)).first().map_or(end, |(from, _)| *from))
 }
 
+/// Where the newest stretch ends that was walked from the oldest walk on without a hole.
+pub(super) fn listed_whole(windows: &[Window], declaration: &str) -> Option<i64> {
+    let oldest = complete(windows, declaration).map(|window| window.from_at).min()?;
+    first_hole(windows, oldest, declaration)
+}
+
 #[cfg(test)]
 mod tests;

@@ -36,11 +36,18 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
         for lane in 0..count {
             let standing = standing(work, lane).await?;
             let lanes = work.lanes();
+            let stuck = lanes[lane].failed() == Some(Purpose::Change);
             let pages = |span| {
                 let expected = lanes[lane].plan.expected(span) / f64::from(page_limit(lanes[lane].line.stream.limit));
                 if singly { i64::MAX } else { expected.ceil().max(1.0) as i64 }
             };
-            queue.extend(cheapest(&standing, &pages).into_iter().map(|reading| (lane, reading)));
+            let mut readings = cheapest(&standing, &pages);
+            // What could not be read last time is not what all others wait for.
+            if stuck && !readings.is_empty() {
+                let first = work.of.entropy.below(readings.len() as u64) as usize;
+                readings.rotate_left(first);
+            }
+            queue.extend(readings.into_iter().map(|reading| (lane, reading)));
         }
         let queue: Arc<Queue> = Arc::new(Mutex::new(queue));
         work.side_by_side(|work| worker(work, queue.clone())).await?;
@@ -82,23 +89,27 @@ async fn worker(work: Arc<Work>, queue: Arc<Queue>) -> Result<()> {
     while let Some((lane, reading)) = next() {
         let line = {
             let lanes = work.lanes();
-            if lanes[lane].problem.is_some() || !work.may_go_on(Purpose::Change) {
+            if !lanes[lane].may_ask() || !work.may_go_on(Purpose::Change) {
                 continue;
             }
             lanes[lane].line.clone()
         };
+        let single = matches!(reading, Reading::One(..));
         let read = match reading {
             Reading::One(id, made) => one(&work.of, &line, &id, made).await,
             Reading::Span(span) => span_again(&work.of, &line, span).await.map(|()| true),
         };
         match read {
-            Ok(true) => {}
+            Ok(true) => work.lanes()[lane].misses = 0,
             Ok(false) => {
-                work.lanes()[lane].noted = true;
+                (work.lanes()[lane].noted, work.lanes()[lane].misses) = (true, 0);
                 work.of.note(Some(&line), problem::SYNC_UNSEEN.plain()).await?;
             }
             Err(problem) => {
-                work.lanes()[lane].stopped_by(problem.clone(), Purpose::Change);
+                match single {
+                    true => work.lanes()[lane].missed_one(problem.clone()),
+                    false => work.lanes()[lane].stopped_by(problem.clone(), Purpose::Change),
+                }
                 work.failed(&line, problem).await?;
             }
         }

@@ -19,6 +19,9 @@ use crate::testpoint::planted;
 /// Windows in flight at once, and so requests at once, for one connection.
 pub(super) const WORKERS: usize = 4;
 
+/// After so many objects in a row that could not be read no other one of their stream is asked for in a pass.
+const MISSES: u32 = 3;
+
 /// A pass under way, shared by its workers.
 pub(super) struct Work {
     pub(super) of: Arc<Connection>,
@@ -44,6 +47,9 @@ pub(super) struct Lane {
     pub(super) busy: usize,
     /// What stopped it.
     pub(super) problem: Option<Problem>,
+    /// What was met when one object was asked for, and how many in a row could not be read.
+    pub(super) missed: Option<Problem>,
+    pub(super) misses: u32,
     /// Something was noted that stands although the stream is read to its end.
     pub(super) noted: bool,
     /// Its list is left alone in this pass: the feed says nothing new of it.
@@ -179,26 +185,57 @@ impl Work {
 impl Lane {
     /// The feed is heard first and has nothing else to do; all other streams have no part in that.
     fn serves(&self, purpose: Purpose) -> bool {
-        self.line.is_feed() == (purpose == Purpose::Feed) && !(self.rests && purpose == Purpose::Poll)
+        self.takes_part(purpose) && !(self.rests && purpose == Purpose::Poll)
+    }
+
+    fn takes_part(&self, purpose: Purpose) -> bool {
+        self.line.is_feed() == (purpose == Purpose::Feed)
     }
 
     /// Notes what stopped the stream, and at what.
     pub(super) fn stopped_by(&mut self, problem: Problem, purpose: Purpose) {
-        *self.line.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(purpose);
+        self.fails_at(purpose);
         self.problem.get_or_insert(problem);
+    }
+
+    /// Notes that one object could not be read. That is no reason to leave the others of its stream: its lists are read
+    /// as if it had not been, and other objects until so many in a row could not be read that it is hardly the object.
+    pub(super) fn missed_one(&mut self, problem: Problem) {
+        self.fails_at(Purpose::Change);
+        self.misses += 1;
+        self.missed.get_or_insert(problem);
+    }
+
+    /// Whether the next object may be asked for.
+    pub(super) fn may_ask(&self) -> bool {
+        self.problem.is_none() && self.misses < MISSES
+    }
+
+    /// At what it was stopped last.
+    pub(super) fn failed(&self) -> Option<Purpose> {
+        *self.line.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fails_at(&self, purpose: Purpose) {
+        *self.line.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(purpose);
+    }
+
+    /// What the pass has to say of the stream.
+    pub(super) fn told(&self) -> Option<&Problem> {
+        self.problem.as_ref().or(self.missed.as_ref())
     }
 
     /// True when this pass would have met again what stopped an earlier one: it walked something for the same purpose, or
     /// nothing is left to walk for it. What an earlier process was stopped at is not known, so it may be any of them.
     pub(super) fn proved(&self, allows: &dyn Fn(Purpose) -> bool) -> bool {
-        let at = *self.line.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let proves = |purpose| match purpose {
             // Whether there was anything to read again or to compare is not known here: that there were reads for it must do.
             Purpose::Change | Purpose::Check => allows(purpose),
-            _ => !(self.serves(purpose) && self.plan.wants(purpose)) || self.served.contains(&purpose),
+            // A list that rests was not asked for, whatever is left of it.
+            _ => !(self.takes_part(purpose) && self.plan.wants(purpose)) || self.served.contains(&purpose),
         };
         let any = [Purpose::Feed, Purpose::Poll, Purpose::Again, Purpose::Backfill];
-        at.map_or_else(|| any.into_iter().all(proves), proves)
+        self.failed().map_or_else(|| any.into_iter().all(proves), proves)
     }
 }
 

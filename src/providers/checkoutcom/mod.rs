@@ -58,6 +58,7 @@ static STREAMS: &[Stream] = &[
         made: "requested_at",
         // There is no filter by last change, and no list of events by time.
         heard: Heard::Never,
+        untold: false,
         unsettled: Some(
             "requested_at > ?2 - 2592000000 AND status IN ('pending', 'authorized', 'partially_captured', 'retry_scheduled')",
         ),
@@ -79,6 +80,7 @@ static STREAMS: &[Stream] = &[
         object: "dispute",
         made: "updated_at",
         heard: Heard::ByList,
+        untold: false,
         unsettled: None,
         rungs: &[1, 3],
         reach_days: 0,

@@ -57,6 +57,7 @@ const fn list(
         object,
         made: "created_at",
         heard: Heard::ByFeed,
+        untold: false,
         unsettled: None,
         rungs: &[1, 2, 3],
         // Card disputes and failed refunds may come that late; it is our number, on the safe side.
@@ -84,12 +85,17 @@ static STREAMS: &[Stream] = &[
             "dispute_read",
         )
     },
-    list(
-        ("payment_intents", "payment_intent"),
-        include_str!("../../../sql/stripe/payment_intents.sql"),
-        "/v1/payment_intents",
-        "payment_intent_read",
-    ),
+    Stream {
+        // What becomes of an intent is told. That somebody gave it another amount, payment method or metadata is not: there is
+        // no `payment_intent.updated`.
+        untold: true,
+        ..list(
+            ("payment_intents", "payment_intent"),
+            include_str!("../../../sql/stripe/payment_intents.sql"),
+            "/v1/payment_intents",
+            "payment_intent_read",
+        )
+    },
     Stream {
         // The one thing that changes, and it changes on the day that `available_on` names: no event tells it.
         heard: Heard::ByReading,

@@ -4,7 +4,7 @@ use counterfoil::providers;
 use counterfoil::sandbox::{Fault, FaultKind, Logged};
 use serde_json::Value;
 
-use super::{DAY, behind_its_back, count, known_of, up_to_date};
+use super::{DAY, HOUR, behind_its_back, count, known_of, up_to_date};
 use crate::sync::{Rig, problems, stream_problem};
 
 /// Tokens that hide nothing: for a declaration that has none.
@@ -92,6 +92,50 @@ async fn a_gap_in_the_feed_stands_until_rows_that_count_as_never_listed_are_list
     rig.sandbox.set_faults(vec![]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert_eq!(count(&rig, stated), 0);
+    up_to_date(&rig).await;
+}
+
+#[tokio::test]
+async fn a_feed_that_stays_unheard_has_everything_listed_once_a_month_and_not_each_time() {
+    let rig = Rig::new(600).await;
+    rig.sync().await;
+    rig.sandbox.set_faults(vec![Fault::always("/v1/events", FaultKind::status(403))]);
+    let (mut asked, mut rows) = (Vec::new(), Vec::new());
+    let gaps = "SELECT count(*) FROM coverage WHERE stream = 'stripe_events'
+        AND (state = 'gap' OR (state = 'complete' AND pages = 0))";
+    for _ in 0..64 {
+        rig.clock.advance(DAY);
+        let before = rig.sandbox.requests().len();
+        rig.sync().await;
+        let since = rig.sandbox.requests().split_off(before);
+        asked.push(since.iter().filter(|one| one.path == "/v1/charges").count());
+        rows.push(count(&rig, gaps));
+    }
+    let many: Vec<usize> = (0..64).filter(|day| asked[*day] > 16).collect();
+    assert!((1..=3).contains(&many.len()), "all is listed again on days {many:?}: {asked:?}");
+    assert!(rows.iter().all(|rows| *rows <= 2), "{rows:?}");
+    rig.sandbox.set_faults(vec![]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    rig.clock.advance(HOUR);
+    rig.sync().await;
+    up_to_date(&rig).await;
+}
+
+#[tokio::test]
+async fn a_gap_in_the_feed_outlives_wider_privacy_settings() {
+    let rig = Rig::new(400).await;
+    rig.sync().await;
+    rig.clock.advance(DAY * 40);
+    rig.sandbox.set_faults(vec![Fault::always("/v1/refunds", FaultKind::status(403))]);
+    rig.sync().await;
+    let gaps = "SELECT count(*) FROM coverage WHERE state = 'gap'";
+    assert_eq!(count(&rig, gaps), 1, "refunds are not listed again yet");
+    rig.parts.store.run(|store| store.forget_coverage()).await.unwrap();
+    assert_eq!(count(&rig, gaps), 1);
+    assert_eq!(known_of(&rig, "stripe_refunds").changed_to, None);
+    rig.sandbox.set_faults(vec![]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!(count(&rig, gaps), 0);
     up_to_date(&rig).await;
 }
 

@@ -164,7 +164,8 @@ impl Oracle {
         let (table, line) = (stream.table, stream.line.clone());
         let known = known(reader, stream.account, stream.provider, line.stream, self.start);
         let known = known.map_err(|problem| problem.to_string())?;
-        if known.never_changed {
+        // Word of every change in this world comes, or of none.
+        if line.stream.heard == Heard::Never {
             return Ok(());
         }
         if let Some(feed) = stream.provider.feed() {
@@ -177,7 +178,7 @@ impl Oracle {
                 return Err(format!("the feed is believed too soon: {}", words(&[window], now)));
             }
         }
-        let reached = known.changed_to.unwrap_or(0);
+        let reached = known.heard_to.unwrap_or(0);
         let late = if line.stream.heard == Heard::ByReading { DAY } else { 0 };
         if reached < now - line.stream.lag_s * 1000 - poll_ms - late - 10 * MINUTE {
             return Err(format!(

@@ -132,6 +132,24 @@ async fn a_problem_stands_as_long_as_nothing_was_tried() {
 }
 
 #[tokio::test]
+async fn a_problem_stands_while_its_list_rests() {
+    let rig = Rig::new(200).await;
+    rig.sync().await;
+    rig.clock.advance(Duration::from_secs(5 * MINUTE));
+    rig.sandbox.set_faults(vec![Fault::always("/v1/payouts", FaultKind::status(403))]);
+    // Whoever asks has all of it listed.
+    rig.sync().await;
+    let forbidden = ["stripe_payouts http.forbidden"];
+    assert_eq!(standing(&rig), forbidden);
+    let (_, asked) = one_pass(&rig).await;
+    assert!(
+        lists(&asked, "/v1/events") && !lists(&asked, "/v1/payouts"),
+        "the test needs a list that rests: {asked:?}"
+    );
+    assert_eq!(standing(&rig), forbidden);
+}
+
+#[tokio::test]
 async fn a_problem_of_the_past_stands_while_only_the_present_is_read() {
     let rig = Rig::new(400).await;
     // The newest day is listed; the past is refused.
