@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::privacy;
 use crate::clock::Clock;
-use crate::config::{Config, Connection as Wanted, Provider as Kind};
+use crate::config::{Config, Connection as Wanted, Privacy, Provider as Kind};
 use crate::entropy::Entropy;
 use crate::http::{NetOptions, NetTransport, Transport};
 use crate::paths::Paths;
@@ -61,8 +61,16 @@ pub struct Parts {
     pub store_path: std::path::PathBuf,
     vault: Arc<Mutex<Vault>>,
     config: Mutex<Arc<Config>>,
-    ready: Mutex<BTreeMap<String, (Wanted, Arc<Connection>)>>,
+    /// Connections that were made ready, each with what it was made by.
+    ready: Mutex<BTreeMap<String, (Made, Arc<Connection>)>>,
     _lock: Lock,
+}
+
+/// What a connection is made by: with another table in the configuration, or other columns to store, it is another one.
+#[derive(PartialEq)]
+struct Made {
+    wanted: Wanted,
+    privacy: Privacy,
 }
 
 impl Parts {
@@ -133,11 +141,12 @@ impl Parts {
 
     /// A connection, ready to read with the key of the vault. Made once and kept until its configuration changes.
     pub async fn connection(&self, name: &str) -> Result<Arc<Connection>> {
-        let wanted = self.wanted(name)?;
+        let made = Made { wanted: self.wanted(name)?, privacy: self.config().privacy.clone() };
+        let wanted = &made.wanted;
         {
             let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((same, connection)) = ready.get(name)
-                && *same == wanted
+                && *same == made
             {
                 return Ok(connection.clone());
             }
@@ -150,13 +159,13 @@ impl Parts {
             field: field(wanted.keys().first().copied().unwrap_or(crate::config::DEFAULT_KEY)),
             origin: Origin::parse(wanted.base_url.origin())?,
         });
-        let connection = Arc::new(self.make(name, &wanted, &account, keys)?);
+        let connection = Arc::new(self.make(name, wanted, &account, keys)?);
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have made it in the meantime: of one account there is one connection that stores.
-        if let Some((_, same)) = ready.get(name).filter(|(same, _)| *same == wanted) {
+        if let Some((_, same)) = ready.get(name).filter(|(same, _)| *same == made) {
             return Ok(same.clone());
         }
-        if let Some((_, before)) = ready.insert(name.to_owned(), (wanted, connection.clone())) {
+        if let Some((_, before)) = ready.insert(name.to_owned(), (made, connection.clone())) {
             before.store.retire();
         }
         Ok(connection)
@@ -166,7 +175,7 @@ impl Parts {
     pub fn paces(&self) -> Value {
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         let paces =
-            ready.iter().map(|(name, (wanted, one))| (name, one.caller.per_second(), wanted.requests_per_second));
+            ready.iter().map(|(name, (made, one))| (name, one.caller.per_second(), made.wanted.requests_per_second));
         let lowered = paces.filter(|(_, now, most)| now < most);
         lowered.map(|(name, now, most)| (name.clone(), json!({"now": now, "most": most}))).collect()
     }

@@ -1,6 +1,7 @@
 //! Keeps the rows in step with the privacy settings: what a narrower setting no longer stores is taken out of the rows and of
 //! the file, what a wider one newly stores is read again. It reads nothing itself: it opens coverage, and the next pass
-//! follows.
+//! follows. That a change is under way is in the store before anything is taken out: one that is cut short is finished,
+//! or made good if the settings were taken back meanwhile.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +13,13 @@ use crate::stream::{Conversion, Profile};
 /// The fact of the store that says by which settings its rows were stored.
 const FACT: &str = "privacy";
 
-#[derive(Serialize, Deserialize, PartialEq)]
+#[derive(Serialize, Deserialize)]
 struct Settings {
     local: String,
     metadata_keys: Vec<String>,
+    /// Another setting was to follow this one, and may have emptied columns that this one stores.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    leaving: bool,
 }
 
 /// The stream's word for a configured profile.
@@ -32,8 +36,12 @@ pub fn profile(configured: Configured) -> Profile {
 struct Change {
     /// The settings, as the store keeps them.
     text: String,
+    /// Those before them, as they are kept until these are in force: `None` where none were.
+    leaving: Option<String>,
     /// Columns that are no longer stored, by table.
     out: Vec<(String, Vec<String>)>,
+    /// Columns of merchant metadata, by table, and the keys that are no longer stored in them.
+    fewer: (Vec<(String, String)>, Vec<String>),
     /// Whether something is stored now that was left out.
     again: bool,
 }
@@ -42,8 +50,16 @@ struct Change {
 pub fn apply(store: &mut Store, schema: &Schema, privacy: &Privacy) -> Result<()> {
     let Some(change) = change(store, schema, privacy)? else { return Ok(()) };
     take_out(store, &change)?;
-    store.checkpoint(true)?;
+    if change.leaving.is_some() {
+        store.empty_log()?;
+    }
     settle(store, &change)
+}
+
+/// Whether the store's rows are by other settings, or a change of them was cut short.
+pub async fn is_behind(store: &StoreHandle, privacy: &Privacy) -> Result<bool> {
+    let privacy = privacy.clone();
+    store.run(move |store| change(store, &super::schema()?, &privacy).map(|change| change.is_some())).await
 }
 
 /// The same for a store at work. Nobody may store by the old settings any more.
@@ -62,31 +78,41 @@ pub async fn follow(store: &StoreHandle, privacy: &Privacy) -> Result<()> {
 
 /// `None` when the store's rows are by these settings.
 fn change(store: &Store, schema: &Schema, privacy: &Privacy) -> Result<Option<Change>> {
-    let new = Settings { local: privacy.local.as_str().to_owned(), metadata_keys: privacy.metadata_keys.clone() };
+    let (local, metadata_keys) = (privacy.local.as_str().to_owned(), privacy.metadata_keys.clone());
+    let new = Settings { local, metadata_keys, leaving: false };
     let text = serde_json::to_string(&new).unwrap_or_default();
     let old = store.state(FACT)?;
     if old.as_deref() == Some(&text) {
         return Ok(None);
     }
     let old: Option<Settings> = old.and_then(|old| serde_json::from_str(&old).ok());
-    let Some(old) = old else { return Ok(Some(Change { text, out: Vec::new(), again: false })) };
+    let Some(old) = old else {
+        let (out, fewer) = (Vec::new(), Default::default());
+        return Ok(Some(Change { text, leaving: None, out, fewer, again: false }));
+    };
     let (before, now) = (Configured::from_word(&old.local).map(profile), profile(privacy.local));
-    let keys_gone = old.metadata_keys.iter().any(|key| !new.metadata_keys.contains(key));
+    let gone: Vec<_> = old.metadata_keys.iter().filter(|key| !new.metadata_keys.contains(key)).cloned().collect();
     let keys_new = new.metadata_keys.iter().any(|key| !old.metadata_keys.contains(key));
-    let out = schema.streams.iter().flat_map(|declaration| &declaration.tables).map(|table| {
-        let left_out = |column: &&crate::stream::Column| {
-            let metadata = column.conversion == Conversion::Allowed;
-            !column.class.stored_in(now) || (metadata && keys_gone)
-        };
-        let columns = table.columns.iter().filter(left_out).map(|column| column.name.clone());
-        (table.name.clone(), columns.collect())
+    let tables = || schema.streams.iter().flat_map(|declaration| &declaration.tables);
+    let out = tables().map(|table| {
+        let left_out = table.columns.iter().filter(|column| !column.class.stored_in(now));
+        (table.name.clone(), left_out.map(|column| column.name.clone()).collect())
     });
-    let again = before.is_none_or(|before| now > before) || keys_new || keys_gone;
-    Ok(Some(Change { text, out: out.collect(), again }))
+    let metadata = tables().flat_map(|table| {
+        let allowed = table.columns.iter().filter(|column| column.conversion == Conversion::Allowed);
+        allowed.map(|column| (table.name.clone(), column.name.clone()))
+    });
+    let again = before.is_none_or(|before| now > before) || keys_new || old.leaving;
+    let leaving = serde_json::to_string(&Settings { leaving: true, ..old }).unwrap_or_default();
+    Ok(Some(Change { text, leaving: Some(leaving), out: out.collect(), fewer: (metadata.collect(), gone), again }))
 }
 
 fn take_out(store: &mut Store, change: &Change) -> Result<()> {
-    change.out.iter().try_for_each(|(table, columns)| store.clear_columns(table, columns))
+    let Some(leaving) = &change.leaving else { return Ok(()) };
+    store.set_state(FACT, leaving)?;
+    change.out.iter().try_for_each(|(table, columns)| store.clear_columns(table, columns))?;
+    let (columns, keys) = &change.fewer;
+    columns.iter().try_for_each(|(table, column)| store.clear_keys(table, column, keys))
 }
 
 fn settle(store: &mut Store, change: &Change) -> Result<()> {

@@ -233,7 +233,8 @@ impl Agent {
         let detail = plan.as_ref().map(ToString::to_string).unwrap_or_else(|| "started".to_owned());
         self.parts.set_config(new.clone());
         // What is under way still stores by the old settings: all of it is ended first, and starts anew below.
-        let privacy = plan.as_ref().is_some_and(|plan| !plan.privacy.is_empty());
+        let privacy = plan.as_ref().is_some_and(|plan| !plan.privacy.is_empty())
+            || super::privacy::is_behind(&self.parts.store, &new.privacy).await?;
         let gone: Vec<(String, Task)> = {
             let mut tasks = self.tasks();
             let names: Vec<String> =

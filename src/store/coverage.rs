@@ -227,6 +227,22 @@ impl Store {
         self.connection.execute(&sql, []).doing("taking columns out of the rows").map(|_| ())
     }
 
+    /// Takes keys out of the JSON objects in a column, and leaves the others as they are.
+    pub fn clear_keys(&mut self, table: &str, column: &str, keys: &[String]) -> Result<()> {
+        // As they stand in the text: SQL has no truth values of its own.
+        let value = "CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'object' THEN value
+            WHEN 'array' THEN value ELSE json_quote(value) END";
+        for key in keys {
+            let sql = format!(
+                "UPDATE {table} SET {column} =
+                     (SELECT json_group_object(key, json({value})) FROM json_each({column}) WHERE key <> ?1)
+                 WHERE {column} IS NOT NULL AND EXISTS (SELECT 1 FROM json_each({column}) WHERE key = ?1)"
+            );
+            self.connection.execute(&sql, [key]).doing("taking metadata out of the rows")?;
+        }
+        Ok(())
+    }
+
     /// Applies what a page proves, and returns the key of its window, if it has one.
     pub fn step(&mut self, upsert: &Upsert, step: &Step, counts: (u64, u64), read_at: i64) -> Result<Option<i64>> {
         let doing = "moving a checkpoint";

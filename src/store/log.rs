@@ -83,6 +83,12 @@ impl Store {
         self.brought(whole, SHORTLY).map(|_| ())
     }
 
+    /// Brings the log into the main file and empties it; a reader that is in the way of that is told.
+    pub fn empty_log(&self) -> Result<()> {
+        let emptied = self.brought(true, SHORTLY)?.emptied();
+        if emptied { Ok(()) } else { Err(problem::STORE_BUSY.with("a reader holds on to what is to be taken out")) }
+    }
+
     fn brought(&self, whole: bool, wait: Duration) -> Result<Brought> {
         let brought = bring_in(&self.connection, whole, wait)?;
         // A log that is too long goes on counting as such until it is begun anew.

@@ -54,7 +54,7 @@ impl Writer {
         if self.store.is_none() {
             self.open_again()?;
         }
-        let emptied = self.store.as_ref().map_or_else(|| Err(closed()), |store| store.checkpoint(true));
+        let emptied = self.store.as_ref().map_or_else(|| Err(closed()), Store::empty_log);
         self.judge(emptied.as_ref().err().cloned());
         emptied
     }

@@ -3,6 +3,7 @@
 mod budget;
 mod disk;
 mod keys;
+mod privacy;
 mod pushback;
 
 use std::sync::Arc;
@@ -348,57 +349,4 @@ async fn over_tls_with_http2_and_gzip_everything_comes_the_same() {
     for (table, stream, _) in STREAMS.iter().filter(|(table, ..)| !table.contains("disputes")) {
         complete(&rig, table, *stream, began);
     }
-}
-
-#[tokio::test]
-async fn wider_privacy_settings_are_read_again_and_narrower_ones_take_out() {
-    let rig = Rig::new(200).await;
-    let began = rig.sandbox.now_ms();
-    rig.sync().await;
-    let Rig { sandbox, clock, folder, parts } = rig;
-    let count = |reader: &Reader, what: &str| {
-        let sql = format!("SELECT count({what}) FROM stripe_charges");
-        reader.table(&sql).unwrap().rows[0][0].int().unwrap()
-    };
-    let reader = Reader::open(&parts.store_path).unwrap();
-    let all = count(&reader, "*");
-    assert!(all > 100 && count(&reader, "card_last4") == 0 && count(&reader, "card_bin") == 0);
-    assert!(count(&reader, "customer_token") > 0);
-    drop(reader);
-    parts.close().await.unwrap();
-
-    let file = folder.path().join("counterfoil.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, format!("{text}[privacy]\nlocal = \"finance\"\n")).unwrap();
-    let rig = Rig { parts: open(&folder, &clock), sandbox, clock, folder };
-    let report = rig.sync().await;
-    assert_eq!(problems(&report), Vec::<Value>::new());
-    let reader = rig.reader();
-    assert_eq!(count(&reader, "*"), count(&reader, "read_at"));
-    assert!(count(&reader, "card_last4") > all / 2, "what was left out is read again");
-    complete(&rig, "stripe_charges", TruthStream::StripeCharges, began);
-    drop(reader);
-
-    let customers =
-        rig.reader().table("SELECT DISTINCT customer_id FROM stripe_charges WHERE customer_id > ''").unwrap();
-    let in_the_files = |folder: &tempfile::TempDir| {
-        let names = ["counterfoil.db", "counterfoil.db-wal"].map(|name| folder.path().join(name));
-        let bytes: Vec<u8> = names.iter().flat_map(|path| std::fs::read(path).unwrap()).collect();
-        let holds = |id: &str| bytes.windows(id.len()).any(|part| part == id.as_bytes());
-        customers.rows.iter().filter(|row| holds(row[0].str().unwrap())).count()
-    };
-    assert!(customers.rows.len() > 10);
-    let Rig { sandbox, clock, folder, parts } = rig;
-    parts.close().await.unwrap();
-    assert_eq!(in_the_files(&folder), customers.rows.len());
-    std::fs::write(&file, format!("{text}[privacy]\nlocal = \"strict\"\n")).unwrap();
-    let rig = Rig { parts: open(&folder, &clock), sandbox, clock, folder };
-    assert_eq!(in_the_files(&rig.folder), 0, "neither in free pages nor in the log");
-    let before = rig.sandbox.requests().len();
-    let reader = rig.reader();
-    assert_eq!((count(&reader, "card_last4"), count(&reader, "customer_id")), (0, 0), "taken out of the rows");
-    assert!(count(&reader, "customer_token") > 0 && count(&reader, "*") >= all);
-    rig.sync().await;
-    let since = rig.sandbox.requests().split_off(before);
-    assert!(since.len() <= 11, "nothing needs to be read again: {since:#?}");
 }
