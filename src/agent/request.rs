@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::parts::Parts;
 use super::{keys, upstream, verify};
+use crate::clock::Clock;
 use crate::problem::{self, Problem, Result};
-use crate::sync::{Connection, PassEnd, StreamEnd, StreamProgress, pass};
+use crate::sync::{Connection, PassEnd, StreamEnd, StreamProgress, slice};
 use crate::vault::Secret;
 
 /// One thing to do.
@@ -87,6 +88,9 @@ pub enum Request {
     },
 }
 
+/// So long somebody's pass reads the past before it lets others have their turn.
+const TURN: Duration = Duration::from_secs(60);
+
 /// Hears of progress while a request is done.
 pub type Tell<'a> = &'a (dyn Fn(Value) + Send + Sync);
 
@@ -159,10 +163,10 @@ async fn sync(parts: &Parts, targets: &[String], tell: Tell<'_>) -> Result<Value
     }
     let mut passes = tokio::task::JoinSet::new();
     for wanted in &ready {
-        let wanted = wanted.clone();
+        let (wanted, clock) = (wanted.clone(), parts.seams.clock.clone());
         passes.spawn(async move {
             let only = (!wanted.streams.is_empty()).then_some(&wanted.streams[..]);
-            let end = pass(wanted.connection.clone(), only, Arc::new(AtomicBool::new(false)), None).await;
+            let end = to_the_end(&wanted.connection, only, &*clock).await;
             (wanted, end)
         });
     }
@@ -171,6 +175,17 @@ async fn sync(parts: &Parts, targets: &[String], tell: Tell<'_>) -> Result<Value
     let elapsed = parts.seams.clock.mono().saturating_sub(started);
     report.sort_by_key(|one| one["connection"].as_str().unwrap_or_default().to_owned());
     Ok(json!({"connections": report, "elapsed_ms": elapsed.as_millis() as u64}))
+}
+
+/// Reads until nothing is left, in turns: the agent's own passes, which follow the present, are let in between.
+async fn to_the_end(connection: &Arc<Connection>, only: Option<&[String]>, clock: &dyn Clock) -> Result<PassEnd> {
+    loop {
+        let until = clock.mono() + TURN;
+        let end = slice(connection.clone(), only, Arc::new(AtomicBool::new(false)), until).await?;
+        if !end.more || end.stopped {
+            return Ok(end);
+        }
+    }
 }
 
 /// Waits for all tasks, and says now and then, and at the end, how long it has been.

@@ -173,7 +173,8 @@ pub async fn release_and_send(parts: &Parts, kept: &mut Kept) -> Result<(Vec<i64
             Courier::new(sender(parts, &upstream)?, signer(parts)?, clock, entropy)
         }
     };
-    let pass = courier.pass(&mut outbox, &upstream).await;
+    let (config, settings) = (|| parts.config(), parts.config().upstream.clone());
+    let pass = courier.pass_while(&mut outbox, &upstream, &|| config().upstream == settings).await;
     kept.courier = Some((upstream.url, courier));
     let pass = pass?;
     kept.files = Some((reader, outbox));

@@ -36,6 +36,17 @@ pub struct Courier {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     failures: u32,
+    /// What must not be sent again yet.
+    waits: Option<Waits>,
+}
+
+/// A batch that was not received: whoever wakes the courier, it is not sent again before its time.
+struct Waits {
+    /// By the monotonic clock.
+    until: Duration,
+    consent: i64,
+    seq: i64,
+    problem: Problem,
 }
 
 /// What one pass over the outbox did.
@@ -78,12 +89,22 @@ impl Courier {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { sender, signer, clock, entropy, failures: 0 }
+        Self { sender, signer, clock, entropy, failures: 0, waits: None }
     }
 
     /// Sends what is due, in order, one at a time, until nothing is left or an answer says to wait or stop.
     /// `Err` means that `egress.db` or the consent does not allow sending; an unwilling receiver is told in the [`Pass`].
     pub async fn pass(&mut self, outbox: &mut Outbox, upstream: &Upstream) -> Result<Pass> {
+        self.pass_while(outbox, upstream, &|| true).await
+    }
+
+    /// The same as long as `in_force` says that `upstream` is: nothing is sent by a setting that has been changed.
+    pub async fn pass_while(
+        &mut self,
+        outbox: &mut Outbox,
+        upstream: &Upstream,
+        in_force: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<Pass> {
         let mut pass = Pass::default();
         if !upstream.mode.releases() {
             return Ok(pass);
@@ -98,6 +119,15 @@ impl Courier {
             None => {}
         }
         while let Some(due) = self.next(outbox, &consent, upstream.mode)? {
+            if !in_force() {
+                pass.retry_in = Some(Duration::from_secs(1));
+                return Ok(pass);
+            }
+            if let Some((left, problem)) = self.waits_for(consent.number, due.seq) {
+                pass.problems.push(problem);
+                pass.retry_in = Some(left);
+                return Ok(pass);
+            }
             let now = self.clock.wall_ms();
             record(outbox, due.seq, now, "sent", None, "state = 'sent', attempts = attempts + 1", None)?;
             let created = now.div_euclid(1000);
@@ -138,14 +168,24 @@ impl Courier {
                 }
                 Verdict::Again(asked, problem) => {
                     record(outbox, due.seq, now, "failed", status, "state = state", None)?;
+                    let wait = self.wait(asked);
+                    let (until, consent, seq) = (self.clock.mono() + wait, consent.number, due.seq);
+                    self.waits = Some(Waits { until, consent, seq, problem: problem.clone() });
                     pass.problems.push(problem);
-                    pass.retry_in = Some(self.wait(asked));
+                    pass.retry_in = Some(wait);
                     return Ok(pass);
                 }
             }
         }
         pass.retry_in = veto_left(outbox, upstream.mode, self.clock.wall_ms())?;
         Ok(pass)
+    }
+
+    /// For how long a batch is not to be sent again yet, and why.
+    fn waits_for(&self, consent: i64, seq: i64) -> Option<(Duration, Problem)> {
+        let waits = self.waits.as_ref().filter(|waits| (waits.consent, waits.seq) == (consent, seq))?;
+        let left = waits.until.checked_sub(self.clock.mono()).filter(|left| !left.is_zero())?;
+        Some((left, waits.problem.clone()))
     }
 
     /// The first batch that is due. Its bytes are judged here again: what rests in a file can have been changed.

@@ -41,6 +41,9 @@ pub struct PassEnd {
     pub held: bool,
 }
 
+/// When reading the past is to end, and whether somebody asked for it: then the budget holds nothing back.
+type Pace = (Option<Duration>, bool);
+
 /// Brings the streams (all, or those named) up to a horizon frozen at the start. Reading the past ends at `until`, by the
 /// monotonic clock, so that what is new is not kept waiting; and such a pass keeps to the budget. Without `until` a person
 /// asked for it: it goes on to the end, and what it sends is only counted.
@@ -50,8 +53,29 @@ pub async fn pass(
     stop: Arc<AtomicBool>,
     until: Option<Duration>,
 ) -> Result<PassEnd> {
+    let asked = until.is_none();
+    take_turn(&of, only, stop, (until, asked)).await
+}
+
+/// The same for a person who asked for it, up to `until`: others who wait for their turn get it before the past is read to its
+/// end.
+pub async fn slice(
+    of: Arc<Connection>,
+    only: Option<&[String]>,
+    stop: Arc<AtomicBool>,
+    until: Duration,
+) -> Result<PassEnd> {
+    take_turn(&of, only, stop, (Some(until), true)).await
+}
+
+async fn take_turn(
+    of: &Arc<Connection>,
+    only: Option<&[String]>,
+    stop: Arc<AtomicBool>,
+    pace: Pace,
+) -> Result<PassEnd> {
     let _turn = of.busy.lock().await;
-    let end = go_through(&of, only, stop, until).await;
+    let end = go_through(of, only, stop, pace).await;
     if end.is_err() {
         // What was sent was sent. Why the pass ended says more than that it could not be counted.
         drop(of.note_reads().await);
@@ -63,13 +87,13 @@ async fn go_through(
     of: &Arc<Connection>,
     only: Option<&[String]>,
     stop: Arc<AtomicBool>,
-    until: Option<Duration>,
+    pace: Pace,
 ) -> Result<PassEnd> {
-    let (work, heard, now) = match begin(of, only, stop, until).await? {
+    let (work, heard, now) = match begin(of, only, stop, pace).await? {
         Begun::Ready(work, heard, now) => (work, heard, now),
         Begun::Over(end) => return Ok(end),
     };
-    let rest = plan_reads(of, until).await?;
+    let rest = plan_reads(of, work.asked).await?;
     for purpose in [Purpose::Feed, Purpose::Poll, Purpose::Change, Purpose::Again, Purpose::Backfill, Purpose::Check] {
         match purpose {
             Purpose::Change => reread::changed(&work, now).await?,
@@ -90,8 +114,8 @@ async fn go_through(
 }
 
 /// Takes what may be spent now out of the store. Returns for how long a quiet list may rest.
-async fn plan_reads(of: &Connection, until: Option<Duration>) -> Result<Duration> {
-    if until.is_none() {
+async fn plan_reads(of: &Connection, asked: bool) -> Result<Duration> {
+    if asked {
         *of.left() = Left::default();
         return Ok(Duration::ZERO);
     }
@@ -105,7 +129,7 @@ async fn past(work: &Arc<Work>) -> Result<()> {
     loop {
         work.run(Purpose::Backfill).await?;
         work.of.note_reads().await?;
-        plan_reads(&work.of, work.until).await?;
+        plan_reads(&work.of, work.asked).await?;
         if !work.left(Purpose::Backfill) || !work.may_go_on(Purpose::Backfill) {
             return Ok(());
         }
@@ -125,7 +149,7 @@ pub struct Verified {
 pub async fn verify(of: Arc<Connection>, only: Option<&[String]>, stop: Arc<AtomicBool>) -> Result<Vec<Verified>> {
     let _turn = of.busy.lock().await;
     let (mut found, feed) = (BTreeMap::new(), of.provider.feed().map(|feed| feed.name));
-    let work = match begin(&of, only, stop, None).await? {
+    let work = match begin(&of, only, stop, (None, true)).await? {
         Begun::Ready(work, ..) => work,
         Begun::Over(end) => return Ok(verified(end, feed, &found)),
     };
@@ -167,7 +191,7 @@ async fn begin(
     of: &Arc<Connection>,
     only: Option<&[String]>,
     stop: Arc<AtomicBool>,
-    until: Option<Duration>,
+    (until, asked): Pace,
 ) -> Result<Begun> {
     let wanted = |line: &&Arc<Line>| only.is_none_or(|only| only.iter().any(|name| name == line.stream.name));
     let lines: Vec<Arc<Line>> = of.lines.iter().filter(wanted).cloned().collect();
@@ -190,7 +214,7 @@ async fn begin(
     let lanes = lines.into_iter().zip(opened).map(lane).collect();
     let began = of.read_seq().await?;
     let past = AtomicUsize::new(0);
-    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, past, began, before });
+    let work = Arc::new(Work { of: of.clone(), lanes: Mutex::new(lanes), stop, until, asked, past, began, before });
     Ok(Begun::Ready(work, heard, now))
 }
 
@@ -280,7 +304,7 @@ fn lane(of: &Connection, line: Arc<Line>, (windows, run): (Vec<Window>, i64), no
     of.progress.update(&line.name(of), |progress| {
         (progress.walked, progress.whole, progress.done) = (walked, whole, false);
     });
-    let (problem, missed, served) = (None, None, Vec::new());
+    let (problem, missed, served) = (None, Vec::new(), Vec::new());
     Lane { line, plan, run, busy: 0, problem, missed, misses: 0, noted: false, rests: false, served }
 }
 

@@ -55,19 +55,21 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// The marks of a stream that stand. What we do not hold is left to the first walk while that is under way.
+/// The marks of a stream that stand. What we do not hold is left to the first walk while that is under way, and what could not
+/// be read in this pass to the next.
 async fn standing(work: &Work, lane: usize) -> Result<Vec<Change>> {
-    let (line, listed) = {
+    let (line, listed, missed) = {
         let lanes = work.lanes();
         let lane = &lanes[lane];
         if lane.problem.is_some() || lane.line.is_feed() {
             return Ok(Vec::new());
         }
-        (lane.line.clone(), lane.plan.all_listed())
+        (lane.line.clone(), lane.plan.all_listed(), lane.missed.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>())
     };
     let (account, table, clock) = (work.of.account, line.table().to_owned(), line.stream.made);
     let changes = work.of.store.run(move |store| store.settle_changes(account, &table, clock)).await?;
-    Ok(changes.into_iter().filter(|change| listed || change.made_at.is_some()).collect())
+    let wanted = |change: &Change| (listed || change.made_at.is_some()) && !missed.contains(&change.id);
+    Ok(changes.into_iter().filter(wanted).collect())
 }
 
 /// Once a day: what is not final, and was not read in this pass already, is to be read again. Where this is the only word of
@@ -94,10 +96,9 @@ async fn worker(work: Arc<Work>, queue: Arc<Queue>) -> Result<()> {
             }
             lanes[lane].line.clone()
         };
-        let single = matches!(reading, Reading::One(..));
-        let read = match reading {
-            Reading::One(id, made) => one(&work.of, &line, &id, made).await,
-            Reading::Span(span) => span_again(&work.of, &line, span).await.map(|()| true),
+        let read = match &reading {
+            Reading::One(id, made) => one(&work.of, &line, id, *made).await,
+            Reading::Span(span) => span_again(&work.of, &line, *span).await.map(|()| true),
         };
         match read {
             Ok(true) => work.lanes()[lane].misses = 0,
@@ -106,9 +107,9 @@ async fn worker(work: Arc<Work>, queue: Arc<Queue>) -> Result<()> {
                 work.of.note(Some(&line), problem::SYNC_UNSEEN.plain()).await?;
             }
             Err(problem) => {
-                match single {
-                    true => work.lanes()[lane].missed_one(problem.clone()),
-                    false => work.lanes()[lane].stopped_by(problem.clone(), Purpose::Change),
+                match reading {
+                    Reading::One(id, _) => work.lanes()[lane].missed_one(id, problem.clone()),
+                    Reading::Span(_) => work.lanes()[lane].stopped_by(problem.clone(), Purpose::Change),
                 }
                 work.failed(&line, problem).await?;
             }

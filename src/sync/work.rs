@@ -29,6 +29,8 @@ pub(super) struct Work {
     pub(super) stop: Arc<AtomicBool>,
     /// When reading the past is to end, by the monotonic clock.
     pub(super) until: Option<Duration>,
+    /// Somebody asked for this pass: it keeps to no budget.
+    pub(super) asked: bool,
     /// Windows of the past that were begun: each worker may walk one, however late it is, or the past would never be read
     /// where the rest takes all the time there is.
     pub(super) past: AtomicUsize,
@@ -47,8 +49,8 @@ pub(super) struct Lane {
     pub(super) busy: usize,
     /// What stopped it.
     pub(super) problem: Option<Problem>,
-    /// What was met when one object was asked for, and how many in a row could not be read.
-    pub(super) missed: Option<Problem>,
+    /// Objects that were asked for and could not be read, each with what was met; and how many of them in a row.
+    pub(super) missed: Vec<(String, Problem)>,
     pub(super) misses: u32,
     /// Something was noted that stands although the stream is read to its end.
     pub(super) noted: bool,
@@ -200,10 +202,10 @@ impl Lane {
 
     /// Notes that one object could not be read. That is no reason to leave the others of its stream: its lists are read
     /// as if it had not been, and other objects until so many in a row could not be read that it is hardly the object.
-    pub(super) fn missed_one(&mut self, problem: Problem) {
+    pub(super) fn missed_one(&mut self, id: String, problem: Problem) {
         self.fails_at(Purpose::Change);
         self.misses += 1;
-        self.missed.get_or_insert(problem);
+        self.missed.push((id, problem));
     }
 
     /// Whether the next object may be asked for.
@@ -222,7 +224,7 @@ impl Lane {
 
     /// What the pass has to say of the stream.
     pub(super) fn told(&self) -> Option<&Problem> {
-        self.problem.as_ref().or(self.missed.as_ref())
+        self.problem.as_ref().or(self.missed.first().map(|(_, problem)| problem))
     }
 
     /// True when this pass would have met again what stopped an earlier one: it walked something for the same purpose, or

@@ -80,6 +80,33 @@ fn an_unknown_outcome_means_the_same_bytes_again() {
 }
 
 #[test]
+fn whoever_wakes_the_courier_a_batch_is_not_sent_before_its_time() {
+    let mut rig = three();
+    let mut courier = rig.courier();
+    let busy = Reply { status: 429, headers: vec![("retry-after".to_owned(), "600".to_owned())], ..Reply::default() };
+    rig.sender.then(Ok(busy));
+    let mut again = |rig: &mut Rig| run(courier.pass(&mut rig.outbox, &upstream(Mode::On))).unwrap();
+    assert_eq!(again(&mut rig).retry_in, Some(Duration::from_secs(600)));
+    for left in [600, 400, 200] {
+        let woken = again(&mut rig);
+        assert_eq!((codes(&woken), woken.retry_in), (vec!["egress.busy"], Some(Duration::from_secs(left))));
+        rig.clock.advance(200_000);
+    }
+    assert_eq!(rig.sender.batches().len(), 1);
+    assert_eq!(again(&mut rig).acknowledged, [1, 2, 3]);
+}
+
+#[test]
+fn nothing_is_sent_by_settings_that_were_changed_meanwhile() {
+    let mut rig = three();
+    let (mut courier, sender) = (rig.courier(), rig.sender.clone());
+    let in_force = move || sender.batches().len() < 2;
+    let cut = run(courier.pass_while(&mut rig.outbox, &upstream(Mode::On), &in_force)).unwrap();
+    assert_eq!((cut.acknowledged.as_slice(), state(&rig, 3).as_str()), (&[1, 2][..], "pending"));
+    assert!(cut.retry_in.is_some(), "soon again, by the new settings");
+}
+
+#[test]
 fn a_success_without_the_pinned_keys_receipt_is_none() {
     let body = |rig: &Rig, seq| rig.outbox.show(seq).unwrap().bytes;
     let pinned = || Ed25519Signer::from_seed(&[9; 32]);
@@ -179,6 +206,7 @@ fn the_wait_grows_with_failures_and_not_for_ever() {
         let most = Duration::from_secs((5u64 << failures.min(12)).min(3600));
         assert!((Duration::from_secs(1)..=most).contains(&wait), "{failures}: {wait:?}");
         longest = longest.max(wait);
+        rig.clock.advance(wait.as_millis() as i64);
     }
     assert!(longest > Duration::from_secs(1800));
 }
@@ -346,6 +374,7 @@ pub(crate) mod planted {
         let mut courier = rig.courier();
         for _ in 0..2 {
             run(courier.pass(&mut rig.outbox, &upstream(Mode::On))).unwrap();
+            rig.clock.advance(DAY_MS);
         }
         plant(None);
         let sent = rig.sender.batches();

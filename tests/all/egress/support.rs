@@ -46,7 +46,7 @@ impl Clock for TestClock {
         self.0.load(Ordering::SeqCst)
     }
     fn mono(&self) -> Duration {
-        Duration::ZERO
+        Duration::from_millis(self.wall_ms().unsigned_abs())
     }
     fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
         Box::pin(async {})

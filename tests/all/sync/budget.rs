@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use counterfoil::clock::Clock;
 use counterfoil::sandbox::{Fault, FaultKind, TruthStream};
-use counterfoil::sync::{Allowance, PassEnd, Purpose, pass};
+use counterfoil::sync::{Allowance, PassEnd, Purpose, pass, slice};
 
 use super::{Rig, problems};
 
@@ -227,6 +227,30 @@ async fn the_past_is_read_even_where_the_present_takes_all_the_time() {
     let old = rig.reader().table(&format!("{sql}{day}")).unwrap().rows[0][0].int();
     // A window a worker, and no more.
     assert_eq!(old, Some(4));
+}
+
+#[tokio::test]
+async fn what_somebody_asked_for_is_read_in_turns_and_keeps_to_no_budget() {
+    let rig = Rig::new(400).await;
+    let connection = rig.parts.connection("main").await.unwrap();
+    spend(&rig, Purpose::Backfill, 1_000_000).await;
+    let (mut turns, mut before) = (0, 0);
+    loop {
+        let now = rig.clock.mono();
+        let end = slice(connection.clone(), None, Arc::new(AtomicBool::new(false)), now).await.unwrap();
+        assert!(!end.held && end.streams.iter().all(|one| one.problem.is_none()), "{end:?}");
+        let sql = "SELECT count(*) FROM stripe_charges";
+        let held = rig.reader().table(sql).unwrap().rows[0][0].int().unwrap();
+        assert!(held >= before);
+        (before, turns) = (held, turns + 1);
+        if !end.more {
+            break;
+        }
+        // Between them others have their turn.
+        one_pass(&rig).await;
+    }
+    assert!(turns > 3, "{turns}");
+    super::complete(&rig, "stripe_charges", TruthStream::StripeCharges, rig.sandbox.now_ms() - 300_000);
 }
 
 fn backfilled(rig: &Rig) -> Option<i64> {
