@@ -242,8 +242,9 @@ impl Parts {
             let clock_cell = cell(stream.clock.0)?;
             let mut upsert = Upsert::new(account.account, &declaration, &projection);
             upsert.marks = marks((wanted, provider), stream, &cell)?;
-            let (upsert, size, failed) = (Arc::new(upsert), AtomicI64::new(0), Mutex::default());
-            Ok(Arc::new(Line { stream, projection, upsert, clock_cell, size, failed }))
+            let (upsert, size) = (Arc::new(upsert), AtomicI64::new(0));
+            let (failed, served) = (Mutex::default(), Mutex::default());
+            Ok(Arc::new(Line { stream, projection, upsert, clock_cell, size, failed, served }))
         };
         provider.streams.iter().filter(|stream| reads(wanted, stream)).map(line).collect()
     }

@@ -1,6 +1,6 @@
 //! A connection made ready to read: its streams, the way to the provider and to the store. It decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +30,8 @@ pub struct Line {
     pub size: AtomicI64,
     /// At what it was stopped last, as far as this process knows.
     pub failed: Mutex<Option<Purpose>>,
+    /// For what a window of it was walked whole since then.
+    pub served: Mutex<BTreeSet<Purpose>>,
 }
 
 /// Everything that reading one connection needs, put together by the agent.

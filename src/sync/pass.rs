@@ -304,8 +304,8 @@ fn lane(of: &Connection, line: Arc<Line>, (windows, run): (Vec<Window>, i64), no
     of.progress.update(&line.name(of), |progress| {
         (progress.walked, progress.whole, progress.done) = (walked, whole, false);
     });
-    let (problem, missed, served) = (None, Vec::new(), Vec::new());
-    Lane { line, plan, run, busy: 0, problem, missed, misses: 0, noted: false, rests: false, served }
+    let (problem, missed) = (None, Vec::new());
+    Lane { line, plan, run, busy: 0, problem, missed, misses: 0, noted: false, rests: false }
 }
 
 /// Notes how the runs ended and clears what no longer stands.

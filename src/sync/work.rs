@@ -1,6 +1,6 @@
 //! The work of a pass: its lanes, one a stream, and the workers that walk windows of them side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -56,8 +56,6 @@ pub(super) struct Lane {
     pub(super) noted: bool,
     /// Its list is left alone in this pass: the feed says nothing new of it.
     pub(super) rests: bool,
-    /// Purposes for which a window of it was walked whole in this pass.
-    pub(super) served: Vec<Purpose>,
 }
 
 impl Work {
@@ -158,7 +156,7 @@ impl Work {
             match walked {
                 Ok(walked) => {
                     lane.noted |= walked.noted;
-                    lane.served.push(purpose);
+                    lane.serves_well(purpose);
                     lane.plan.done(walked.span, walked.provider_at, (walked.pages, walked.rows));
                     line.size.store(lane.plan.size, Ordering::Relaxed);
                     let (walked, whole) = lane.plan.share();
@@ -220,6 +218,18 @@ impl Lane {
 
     fn fails_at(&self, purpose: Purpose) {
         *self.line.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(purpose);
+        self.served().clear();
+    }
+
+    /// What was under way when the stream was stopped says nothing of what stopped it.
+    fn serves_well(&self, purpose: Purpose) {
+        if self.told().is_none() {
+            self.served().insert(purpose);
+        }
+    }
+
+    fn served(&self) -> MutexGuard<'_, BTreeSet<Purpose>> {
+        self.line.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the pass has to say of the stream.
@@ -227,14 +237,14 @@ impl Lane {
         self.problem.as_ref().or(self.missed.first().map(|(_, problem)| problem))
     }
 
-    /// True when this pass would have met again what stopped an earlier one: it walked something for the same purpose, or
+    /// True when what stopped the stream would have been met again since: something was walked for the same purpose, or
     /// nothing is left to walk for it. What an earlier process was stopped at is not known, so it may be any of them.
     pub(super) fn proved(&self, allows: &dyn Fn(Purpose) -> bool) -> bool {
         let proves = |purpose| match purpose {
             // Whether there was anything to read again or to compare is not known here: that there were reads for it must do.
             Purpose::Change | Purpose::Check => allows(purpose),
             // A list that rests was not asked for, whatever is left of it.
-            _ => !(self.takes_part(purpose) && self.plan.wants(purpose)) || self.served.contains(&purpose),
+            _ => !(self.takes_part(purpose) && self.plan.wants(purpose)) || self.served().contains(&purpose),
         };
         let any = [Purpose::Feed, Purpose::Poll, Purpose::Again, Purpose::Backfill];
         self.failed().map_or_else(|| any.into_iter().all(proves), proves)

@@ -67,20 +67,20 @@ pub(super) fn upstream(storm: &Storm, time: &Time, parts: &Parts) -> Told<Result
 }
 
 /// Looks at a batch when it comes to the receiver for the first time: the day that it tells of is in the store whole, and
-/// what it says is exactly what the gate makes of that day.
+/// what it says is exactly what the gate makes of that day. Returns how many batches were compared byte for byte.
 pub(super) fn batch(
     direct: &Direct,
     time: &Time,
     (reader, outbox): (&Reader, &Path),
     seq: i64,
     bytes: &[u8],
-) -> Result<(), String> {
+) -> Result<usize, String> {
     let reading = guard::check(bytes).map_err(|refusal| format!("batch {seq}: {refusal}"))?;
     if reading.cells.iter().any(|cell| cell.count < 10) {
         return Err(format!("batch {seq}: a cell of fewer than ten"));
     }
     if reading.late {
-        return Ok(());
+        return Ok(0);
     }
     let day: jiff::civil::Date = reading.period.parse().map_err(|_| format!("batch {seq}: no day"))?;
     let start = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?.timestamp().as_second();
@@ -97,15 +97,22 @@ pub(super) fn batch(
             return Err(format!("batch {seq}: {day} is released without {}", missing.id));
         }
     }
-    // Where it was released this very moment, the store is still what it was made from.
-    let (made, accepted) = released(outbox, seq).unwrap_or_default();
-    if made != time.wall() || accepted > start * 1000 {
-        return Ok(());
+    as_released(time, reader, outbox)
+}
+
+/// Where batches were released this very moment, the store is still what they were made from: each is byte for byte what the
+/// gate makes of its day. Returns how many those are.
+fn as_released(time: &Time, reader: &Reader, outbox: &Path) -> Result<usize, String> {
+    let mut compared = 0;
+    for (seq, first_day, bytes) in released(outbox, time.wall()).map_err(|error| error.to_string())? {
+        let day = counterfoil::egress::wire::Day::from_number(first_day);
+        let expected = preview(None, reader.connection(), time.now(), day).map_err(|problem| problem.to_string())?;
+        if expected.first().is_none_or(|expected| expected.reading.bytes().as_slice() != bytes) {
+            return Err(format!("batch {seq}: not what the gate makes of its day"));
+        }
+        compared += 1;
     }
-    let day = counterfoil::egress::wire::Day::of_ms(start * 1000);
-    let expected = preview(None, reader.connection(), time.now(), day).map_err(|problem| problem.to_string())?;
-    let same = expected.first().is_some_and(|expected| expected.reading.bytes().as_slice() == bytes);
-    if same { Ok(()) } else { Err(format!("batch {seq}: not what the gate makes of its day")) }
+    Ok(compared)
 }
 
 /// A batch that the outbox takes for received and that the receiver does not hold with the same bytes.
@@ -121,10 +128,13 @@ fn not_received(outbox: &Path, direct: &Direct) -> Told<Option<i64>> {
     Ok(sent.into_iter().find(|(seq, bytes)| held.get(seq) != Some(bytes)).map(|(seq, _)| seq))
 }
 
-/// When a batch was released, and when the consent was given.
+/// Batches of whole days that were released at this moment: number, day, bytes. (The first day of a consent counts from the
+/// moment of the consent on.)
 #[allow(clippy::disallowed_methods)] // the judge looks into the outbox's own file
-fn released(outbox: &Path, seq: i64) -> rusqlite::Result<(i64, i64)> {
+fn released(outbox: &Path, at: i64) -> rusqlite::Result<Vec<(i64, i64, Vec<u8>)>> {
     let db = rusqlite::Connection::open_with_flags(outbox, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let sql = "SELECT outbox.created_at, accepted_at FROM outbox JOIN consents USING (consent) WHERE seq = ?1";
-    db.query_row(sql, [seq], |row| Ok((row.get(0)?, row.get(1)?)))
+    let sql = "SELECT seq, first_day, bytes FROM outbox JOIN consents USING (consent)
+        WHERE created_at = ?1 AND late = 0 AND accepted_at <= first_day * 86400000 ORDER BY seq";
+    let mut statement = db.prepare(sql)?;
+    statement.query_map([at], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
 }

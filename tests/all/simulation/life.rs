@@ -14,7 +14,7 @@ use counterfoil::store::Reader;
 use counterfoil::testpoint::{limit_pages, plant};
 
 use super::away::upstream;
-use super::options::{BEGIN, DAY, HOUR, MINUTE, Options, Spell, Trouble};
+use super::options::{BEGIN, DAY, HOUR, MANY_TARDY, MINUTE, Options, Spell, TARDY, Trouble};
 use super::oracle::{Check, Oracle};
 use super::running::Running;
 use super::storm::Storm;
@@ -42,6 +42,8 @@ pub(super) struct Lived {
     pub(super) lives: u32,
     pub(super) rows: u64,
     pub(super) batches: usize,
+    /// Batches that were compared byte for byte.
+    pub(super) compared: usize,
     pub(super) struck: std::collections::BTreeMap<String, u64>,
 }
 
@@ -99,6 +101,7 @@ pub(super) fn live(options: &Options) -> Lived {
         lives: world.life,
         rows: world.oracle.rows(),
         batches: world.storm.direct.batches().map_or(0, |batches| batches.len()),
+        compared: passed.compared,
         struck: passed.struck.clone(),
     }
 }
@@ -144,6 +147,9 @@ impl World {
         };
         let direct = Arc::new(Direct::new(sandbox, receiver).unwrap());
         let storm = Storm::new(direct, time.clone(), options);
+        if options.tardy >= MANY_TARDY {
+            storm.passed().strike(TARDY);
+        }
         Self {
             options: options.clone(),
             oracle: Oracle::new(storm.clone(), time.clone(), BEGIN - options.history * DAY),
@@ -173,8 +179,12 @@ impl World {
     fn config(&self) -> Arc<config::Config> {
         let start = jiff::Timestamp::from_millisecond(BEGIN - self.options.history * DAY).unwrap();
         let (start, poll) = (start.strftime("%Y-%m-%d"), self.poll);
+        let pace = match self.options.reads {
+            Some(reads) => format!("reads_per_month = {reads}"),
+            None => format!("poll = \"{poll}m\""),
+        };
         let text = format!(
-            "[connections.main]\nprovider = \"stripe\"\nstart = {start}\nbase_url = \"{STRIPE_URL}\"\npoll = \"{poll}m\"\n\
+            "[connections.main]\nprovider = \"stripe\"\nstart = {start}\nbase_url = \"{STRIPE_URL}\"\n{pace}\n\
              [connections.eu]\nprovider = \"checkoutcom\"\nenvironment = \"sandbox\"\nstart = {start}\n\
              base_url = \"{CHECKOUT_URL}\"\npoll = \"{poll}m\"\n\
              [privacy]\nlocal = \"{}\"\n[upstream]\nurl = \"{RECEIVER_URL}\"\nmode = \"on\"\n",
@@ -356,7 +366,10 @@ impl World {
                     self.options.troubles.insert(self.next + at, again);
                 }
             }
-            Spell::Down => return Ok(Some(End::Down(length))),
+            Spell::Down => {
+                note(Spell::Down);
+                return Ok(Some(End::Down(length)));
+            }
             // Twice in a seed would only be longer.
             Spell::LongDown if !self.storm.passed().struck.contains_key("LongDown") => {
                 self.storm.passed().struck.insert("LongDown".to_owned(), 1);
@@ -374,6 +387,7 @@ impl World {
             Spell::DiskFull => agent.limit_pages(Some(trouble.draw % 20)).await,
             Spell::ReaderHolds => agent.hold(),
             Spell::Reconfigured => {
+                note(Spell::Reconfigured);
                 self.poll = [15, 30, 60, 120][(trouble.draw % 4) as usize];
                 agent.parts.set_config(self.config());
                 agent.nudge();
@@ -435,6 +449,25 @@ impl World {
         [[STRIPE_KEY, STRIPE_OTHER], [CHECKOUT_KEY, CHECKOUT_OTHER]][side][usize::from(self.other[side])]
     }
 
+    /// How long what is new may take to be listed. Where reads are planned the agent looks, and lets lists rest, as its budget
+    /// says; and when a storm has used it up, a person waits for some to accrue.
+    async fn poll_ms(&self, agent: &Running) -> Result<i64, String> {
+        let poll = self.poll * MINUTE;
+        if self.options.reads.is_none() {
+            return Ok(poll);
+        }
+        for _ in 0..96 {
+            let budget = async { agent.parts.connection("main").await?.budget().await };
+            let budget = budget.await.map_err(|problem| problem.to_string())?;
+            let upkeep = budget.upkeep.ok_or("no budget where one is set")?;
+            if upkeep.left > upkeep.most / 8 {
+                return Ok(poll.max((budget.interval + budget.rest).as_millis() as i64));
+            }
+            rest(HOUR).await;
+        }
+        Err("budget: nothing has accrued in four days".to_owned())
+    }
+
     /// The storm is over: a person puts right what a person must, and then all becomes well by itself.
     async fn tail(&mut self, agent: &Running) -> Result<End, String> {
         self.storm.set_calm(true);
@@ -444,14 +477,43 @@ impl World {
         agent.release();
         self.set_keys(agent).await;
         // A receiver may have asked for an hour, and waits of a pass that began in the storm may last.
-        rest(3 * self.poll * MINUTE + 2 * HOUR).await;
+        let poll_ms = self.poll_ms(agent).await?;
+        rest(3 * poll_ms + 2 * HOUR).await;
         agent.alive()?;
-        self.look(agent, Check::Tail { poll_ms: self.poll * MINUTE })?;
+        self.look(agent, Check::Tail { poll_ms })?;
+        if let Some(planned) = self.options.reads {
+            let reader = agent.judged().map_err(|problem| problem.to_string())?;
+            within_budget(reader, &self.storm, planned, (self.time.now() - BEGIN, self.life))?;
+        }
         let planted = self.options.planted.clone();
         honestly(&planted, || upstream(&self.storm, &self.time, &agent.parts))
             .map_err(|problem| problem.to_string())??;
         Ok(End::Over)
     }
+}
+
+/// What was spent on the present keeps to the plan, whatever struck; and what the store says was sent is what was sent, but for
+/// what a life had not noted yet when it died.
+fn within_budget(reader: &Reader, storm: &Storm, planned: u64, (lived, lives): (i64, u32)) -> Result<(), String> {
+    let sql =
+        "SELECT coalesce(sum(reads), 0), coalesce(sum(reads) FILTER (WHERE purpose <> 'backfill'), 0), min(day_at)
+        FROM reads JOIN accounts USING (account) WHERE connection = 'main'";
+    let row = reader.table(sql).map_err(|problem| problem.to_string())?.rows.remove(0);
+    let (noted, present) = (row[0].int().unwrap_or(0), row[1].int().unwrap_or(0));
+    let sent =
+        storm.passed().daily.iter().filter(|((to, _), _)| to == STRIPE_URL).map(|(_, count)| *count as i64).sum();
+    // Three days' worth is there from the beginning (of the day that a wrong clock showed, if it did), and a pass that has
+    // begun a window ends it.
+    let days = (lived + BEGIN - row[2].int().unwrap_or(BEGIN)) / DAY + 1;
+    let most = planned as i64 * (days + 3) / 33 + 100;
+    if present > most {
+        return Err(format!("budget: {present} reads for the present, {most} are planned for {days} days"));
+    }
+    let unnoted = 60 * i64::from(lives);
+    if noted > sent || noted < sent - unnoted {
+        return Err(format!("budget: {noted} reads are noted, {sent} were sent"));
+    }
+    Ok(())
 }
 
 /// The judge uses the product's own projection and gate, without the planted bug.

@@ -9,6 +9,15 @@ pub(super) const DAY: i64 = 24 * HOUR;
 /// 2026-11-11T00:00Z, a Wednesday: where simulations begin.
 pub(super) const BEGIN: i64 = 1_794_355_200_000;
 
+/// Many objects show themselves minutes late.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tardy;
+
+pub(super) const TARDY: Tardy = Tardy;
+
+/// From so many of ten thousand on they are many.
+pub(super) const MANY_TARDY: u32 = 100;
+
 /// Faults that can strike any single request to a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Strike {
@@ -188,6 +197,8 @@ pub(super) struct Options {
     pub(super) tardy: u32,
     /// Minutes between polls.
     pub(super) poll: i64,
+    /// Stripe is read by a budget of so many reads in 30 days, and looked at as often as that allows.
+    pub(super) reads: Option<u64>,
     /// The most records a page holds.
     pub(super) page: u32,
     /// Of ten thousand requests so many are struck.
@@ -220,7 +231,7 @@ impl Options {
             }
         }
         troubles.sort_by_key(|trouble| (trouble.from, trouble.spell));
-        Self {
+        let mut drawn = Self {
             seed,
             planted: planted.map(str::to_owned),
             charges: dice.within(10, 50) as u64,
@@ -231,15 +242,20 @@ impl Options {
             poll: *dice.one(&[15, 30, 60, 60, 120, 240]),
             page: *dice.one(&[3, 10, 25, 100]),
             rate: *dice.one(&[50, 300, 1_000, 3_000]),
+            reads: None,
             strikes,
             aways,
             troubles,
-        }
+        };
+        drawn.reads = dice.often(2_500).then(|| *dice.one(&[5_000, 20_000, 60_000]));
+        drawn
     }
 
-    /// How many kinds of fault there are for seeds to draw from.
-    pub(super) fn kinds() -> usize {
-        // One more: objects that show themselves late.
-        STRIKES.len() + AWAYS.len() + SPELLS.len() + 1
+    /// The names of all kinds of fault that seeds draw from.
+    pub(super) fn kinds() -> Vec<String> {
+        let strikes = STRIKES.iter().map(|one| format!("{one:?}"));
+        let aways = AWAYS.iter().map(|one| format!("{one:?}"));
+        let spells = SPELLS.iter().map(|one| format!("{one:?}"));
+        strikes.chain(aways).chain(spells).chain([format!("{TARDY:?}")]).collect()
     }
 }

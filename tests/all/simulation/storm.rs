@@ -15,8 +15,9 @@ use super::dice::Dice;
 use super::options::{Away, BEGIN, DAY, MINUTE, Options, Spell, Strike, Trouble};
 use super::time::{Time, rest};
 
-/// Looks at a batch that comes to the receiver for the first time: number and bytes.
-type OnBatch = Box<dyn Fn(i64, &[u8]) -> Result<(), String> + Send>;
+/// Looks at a batch that comes to the receiver for the first time: number and bytes. Returns how many batches it could compare
+/// byte for byte.
+type OnBatch = Box<dyn Fn(i64, &[u8]) -> Result<usize, String> + Send>;
 
 /// What has passed so far.
 #[derive(Default)]
@@ -33,6 +34,8 @@ pub(super) struct Passed {
     emptied: BTreeSet<String>,
     /// Numbers of batches that came before.
     batches: BTreeSet<i64>,
+    /// How many of them could be compared byte for byte.
+    pub(super) compared: usize,
     /// What a look at a batch found wrong.
     pub(super) wrong: Option<String>,
     /// Keys that the providers no longer take.
@@ -50,7 +53,7 @@ impl Passed {
         self.trace.finish()
     }
 
-    fn strike(&mut self, what: impl std::fmt::Debug) {
+    pub(super) fn strike(&mut self, what: impl std::fmt::Debug) {
         *self.struck.entry(format!("{what:?}")).or_default() += 1;
     }
 }
@@ -122,6 +125,10 @@ impl Storm {
         let (to, path) = split(&request.url);
         let (to, path) = (to.to_owned(), path.to_owned());
         self.count(&to, &path, &request);
+        if to == RECEIVER_URL {
+            // As it is released, before anything else happens.
+            self.look(&path, request.body.as_deref().unwrap_or_default());
+        }
         // Every exchange takes some time.
         let takes = lock(&self.dice).within(5, 400);
         rest(takes).await;
@@ -143,7 +150,7 @@ impl Storm {
             };
         }
         if to == RECEIVER_URL {
-            return self.away(request, &path, calm).await;
+            return self.away(request, calm).await;
         }
         let strike = {
             let mut dice = lock(&self.dice);
@@ -151,10 +158,20 @@ impl Storm {
             struck.then(|| *dice.one(&self.options.strikes))
         };
         let Some(strike) = strike else { return self.answered(request).await };
-        if strike == Strike::CursorRefused && !path.contains("starting_after") {
+        let paged = request.url.contains("&starting_after=");
+        let idle = match strike {
+            Strike::CursorRefused | Strike::RepeatedPage => !paged,
+            // A search tells no total: nothing in its hollow page would be wrong.
+            Strike::Hollow => path.contains("/payments/search"),
+            _ => false,
+        };
+        if idle {
             return self.answered(request).await;
         }
-        self.passed().strike(strike);
+        // What only some pages can suffer counts where it is done to one.
+        if !matches!(strike, Strike::EmptyPage | Strike::OutOfOrder) {
+            self.passed().strike(strike);
+        }
         if strike == Strike::RepeatedPage
             && let Some((before, after)) = request.url.split_once("&starting_after=")
         {
@@ -212,8 +229,7 @@ impl Storm {
             Strike::ErrorObject => {
                 return Ok(made(200, "application/json", "{\"error\":{\"type\":\"api_error\",\"message\":\"sorry\"}}"));
             }
-            // A search tells no total: nothing in its hollow page would be wrong.
-            Strike::Hollow if !request.url.contains("/payments/search") => {
+            Strike::Hollow => {
                 let path =
                     request.url.splitn(4, '/').nth(3).and_then(|path| path.split('?').next()).unwrap_or_default();
                 let body = format!(r#"{{"object":"list","data":[],"has_more":true,"total_count":7,"url":"/{path}"}}"#);
@@ -232,6 +248,7 @@ impl Storm {
             Strike::DateMissing => response.headers.0.retain(|(name, _)| name != "date"),
             Strike::EmptyPage if recent => return self.emptied(response, asked).await,
             Strike::ContentType => replace(&mut response, "content-type", "text/plain"),
+            Strike::OutOfOrder => return self.disordered(response).await,
             _ => return spoiled(response, strike).await,
         }
         Ok(response)
@@ -243,10 +260,25 @@ impl Storm {
         let page: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let many = page["data"].as_array().is_some_and(|data| data.len() >= 25);
         let first = !asked.contains("starting_after");
-        let body = match many && first && self.passed().emptied.insert(asked) {
-            true => r#"{"object":"list","data":[],"has_more":false,"total_count":0,"url":"/v1"}"#.as_bytes().to_vec(),
-            false => body,
-        };
+        let strikes = many && first && self.passed().emptied.insert(asked);
+        let empty = r#"{"object":"list","data":[],"has_more":false,"total_count":0,"url":"/v1"}"#.as_bytes().to_vec();
+        if strikes {
+            self.passed().strike(Strike::EmptyPage);
+        }
+        let body = if strikes { empty } else { body };
+        replace(&mut response, "content-length", &body.len().to_string());
+        response.body = pieces_of(vec![Ok(body.into())]);
+        Ok(response)
+    }
+
+    /// A page with its first and its last record changed about, where it has that many.
+    async fn disordered(&self, mut response: Response) -> Result<Response, TransportError> {
+        let body = read(&mut response).await?;
+        let other = out_of_order(&body);
+        if other.is_some() {
+            self.passed().strike(Strike::OutOfOrder);
+        }
+        let body = other.unwrap_or(body);
         replace(&mut response, "content-length", &body.len().to_string());
         response.body = pieces_of(vec![Ok(body.into())]);
         Ok(response)
@@ -258,8 +290,7 @@ impl Storm {
     }
 
     /// A batch on its way to the receiver.
-    async fn away(&self, request: Request, path: &str, calm: bool) -> Result<Response, TransportError> {
-        self.look(path, request.body.as_deref().unwrap_or_default());
+    async fn away(&self, request: Request, calm: bool) -> Result<Response, TransportError> {
         let away = {
             let mut dice = lock(&self.dice);
             let struck = !calm && !self.options.aways.is_empty() && dice.often(3_000);
@@ -296,10 +327,10 @@ impl Storm {
         if !self.passed().batches.insert(seq) {
             return;
         }
-        if let Some(look) = &*lock(&self.on_batch)
-            && let Err(wrong) = look(seq, body)
-        {
-            self.passed().wrong.get_or_insert(wrong);
+        let Some(look) = &*lock(&self.on_batch) else { return };
+        match look(seq, body) {
+            Ok(compared) => self.passed().compared += compared,
+            Err(wrong) => drop(self.passed().wrong.get_or_insert(wrong)),
         }
     }
 }
@@ -391,11 +422,6 @@ async fn spoiled(mut response: Response, strike: Strike) -> Result<Response, Tra
             length(&mut response, body.len());
             vec![Ok(body.into())]
         }
-        Strike::OutOfOrder => {
-            let body = out_of_order(&body).unwrap_or(body);
-            length(&mut response, body.len());
-            vec![Ok(body.into())]
-        }
         _ => vec![Ok(body.into())],
     };
     response.body = pieces_of(pieces);
@@ -406,7 +432,7 @@ async fn spoiled(mut response: Response, strike: Strike) -> Result<Response, Tra
 fn out_of_order(body: &[u8]) -> Option<Vec<u8>> {
     let mut page: serde_json::Value = serde_json::from_slice(body).ok()?;
     let data = page.get_mut("data")?.as_array_mut()?;
-    let last = data.len().checked_sub(1)?;
+    let last = data.len().checked_sub(1).filter(|last| *last > 0)?;
     data.swap(0, last);
     serde_json::to_vec(&page).ok()
 }
