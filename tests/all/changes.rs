@@ -253,6 +253,37 @@ async fn a_dispute_has_its_payment_read_by_id_or_found_where_the_key_may_not() {
     }
 }
 
+#[tokio::test]
+async fn changes_of_payments_that_nothing_tells_of_are_in_after_each_rung() {
+    let rig = Rig::with(40, false, |options| options.payments = 2_000).await;
+    let day = |ms: i64| ms.div_euclid(86_400_000);
+    // What the provider shows at each pass, which is made at noon.
+    let mut shown: Vec<(i64, BTreeMap<String, (i64, String)>)> = Vec::new();
+    for _ in 0..36 {
+        let now = rig.sandbox.now_ms();
+        let all = rig.sandbox.truth(TruthStream::CheckoutPayments, 0, now / 1000).into_iter();
+        shown.push((day(now), all.map(|one| (one.id, (day(one.at_ms), one.status))).collect()));
+        let only = Request::Sync { targets: vec!["eu".to_owned()] };
+        assert_eq!(problems(&perform(&rig.parts, only, &|_| ()).await.unwrap()), Vec::<Value>::new());
+        rig.clock.advance(DAY);
+    }
+    let rows = rig.reader().table("SELECT id, status FROM checkoutcom_payments").unwrap().rows;
+    let held = rows.iter().map(|row| (row[0].str().unwrap(), row[1].str().unwrap()));
+    let (mut rows, mut changed) = (0, 0);
+    for (id, status) in held {
+        let Some((_, first)) = shown.iter().find_map(|(_, all)| all.get(id)) else { continue };
+        // The last rung that lies between the payment's day and the last pass: it was read then, or later.
+        let made = shown.iter().find_map(|(_, all)| all.get(id)).unwrap().0;
+        let rungs = [1, 3, 7, 14, 30].map(|days| made + 1 + days);
+        let since = rungs.into_iter().filter(|rung| *rung <= shown[35].0).max().unwrap_or(made);
+        let seen = shown.iter().filter(|(day, _)| *day >= since).filter_map(|(_, all)| all.get(id));
+        let seen: Vec<&str> = seen.map(|(_, status)| status.as_str()).collect();
+        assert!(seen.contains(&status), "{id} of day {made} is {status}; since day {since} it was {seen:?}");
+        (rows, changed) = (rows + 1, changed + u32::from(status != first.as_str()));
+    }
+    assert!(rows > 1_500 && changed > 20, "{changed} of {rows} rows changed after they were first shown");
+}
+
 /// Payments that were last read before the dispute that names them came.
 const OLDER: &str = "SELECT count(*) FROM checkoutcom_payments p JOIN checkoutcom_disputes d ON d.payment_id = p.id
     WHERE p.read_seq < d.read_seq AND d.seen_at = d.read_at AND p.read_at < d.seen_at";

@@ -483,7 +483,7 @@ impl World {
         self.look(agent, Check::Tail { poll_ms })?;
         if let Some(planned) = self.options.reads {
             let reader = agent.judged().map_err(|problem| problem.to_string())?;
-            within_budget(reader, &self.storm, planned, (self.time.now() - BEGIN, self.life))?;
+            within_budget(reader, &self.storm, (planned, self.options.page), (self.time.now() - BEGIN, self.life))?;
         }
         let planted = self.options.planted.clone();
         honestly(&planted, || upstream(&self.storm, &self.time, &agent.parts))
@@ -494,7 +494,12 @@ impl World {
 
 /// What was spent on the present keeps to the plan, whatever struck; and what the store says was sent is what was sent, but for
 /// what a life had not noted yet when it died.
-fn within_budget(reader: &Reader, storm: &Storm, planned: u64, (lived, lives): (i64, u32)) -> Result<(), String> {
+fn within_budget(
+    reader: &Reader,
+    storm: &Storm,
+    (planned, page): (u64, u32),
+    (lived, lives): (i64, u32),
+) -> Result<(), String> {
     let sql =
         "SELECT coalesce(sum(reads), 0), coalesce(sum(reads) FILTER (WHERE purpose <> 'backfill'), 0), min(day_at)
         FROM reads JOIN accounts USING (account) WHERE connection = 'main'";
@@ -505,7 +510,8 @@ fn within_budget(reader: &Reader, storm: &Storm, planned: u64, (lived, lives): (
     // Three days' worth is there from the beginning (of the day that a wrong clock showed, if it did), and a pass that has
     // begun a window ends it.
     let days = (lived + BEGIN - row[2].int().unwrap_or(BEGIN)) / DAY + 1;
-    let most = planned as i64 * (days + 3) / 33 + 100;
+    let begun = 100 + 1_500 / i64::from(page);
+    let most = planned as i64 * (days + 3) / 33 + begun;
     if present > most {
         return Err(format!("budget: {present} reads for the present, {most} are planned for {days} days"));
     }
