@@ -480,6 +480,8 @@ impl World {
         let poll_ms = self.poll_ms(agent).await?;
         rest(3 * poll_ms + 2 * HOUR).await;
         agent.alive()?;
+        // As reads are spent, lists may rest for longer.
+        let poll_ms = poll_ms.max(self.poll_ms(agent).await?);
         self.look(agent, Check::Tail { poll_ms })?;
         if let Some(planned) = self.options.reads {
             let reader = agent.judged().map_err(|problem| problem.to_string())?;

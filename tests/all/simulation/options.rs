@@ -247,7 +247,7 @@ impl Options {
             aways,
             troubles,
         };
-        drawn.reads = dice.often(2_500).then(|| *dice.one(&[20_000, 60_000]));
+        drawn.reads = dice.often(2_500).then(|| *dice.one(&[20_000, 30_000]));
         drawn
     }
 
