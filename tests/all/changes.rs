@@ -258,11 +258,12 @@ async fn changes_of_payments_that_nothing_tells_of_are_in_after_each_rung() {
     let rig = Rig::with(40, false, |options| options.payments = 2_000).await;
     let day = |ms: i64| ms.div_euclid(86_400_000);
     // What the provider shows at each pass, which is made at noon.
-    let mut shown: Vec<(i64, BTreeMap<String, (i64, String)>)> = Vec::new();
+    let mut shown = Vec::new();
     for _ in 0..36 {
         let now = rig.sandbox.now_ms();
         let all = rig.sandbox.truth(TruthStream::CheckoutPayments, 0, now / 1000).into_iter();
-        shown.push((day(now), all.map(|one| (one.id, (day(one.at_ms), one.status.replace(' ', "_")))).collect()));
+        let all = all.map(|one| (one.id, (day(one.at_ms), one.status.replace(' ', "_"))));
+        shown.push((day(now), all.collect::<BTreeMap<_, _>>()));
         let only = Request::Sync { targets: vec!["eu".to_owned()] };
         assert_eq!(problems(&perform(&rig.parts, only, &|_| ()).await.unwrap()), Vec::<Value>::new());
         rig.clock.advance(DAY);

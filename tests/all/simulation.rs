@@ -39,7 +39,7 @@ fn number(name: &str) -> Option<u64> {
 /// released upstream within it.
 fn drawn(seed: u64) -> Options {
     let planted = std::env::var("PLANTED").ok();
-    let days = if seed % 10 == 0 { 6 + seed / 10 % 9 } else { 1 };
+    let days = if seed.is_multiple_of(10) { 6 + seed / 10 % 9 } else { 1 };
     Options::draw(seed, Some(number("DAYS").unwrap_or(days) as i64), planted.as_deref())
 }
 
