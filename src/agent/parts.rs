@@ -243,8 +243,7 @@ impl Parts {
             let mut upsert = Upsert::new(account.account, &declaration, &projection);
             upsert.marks = marks((wanted, provider), stream, &cell)?;
             let (upsert, size) = (Arc::new(upsert), AtomicI64::new(0));
-            let (failed, served) = (Mutex::default(), Mutex::default());
-            Ok(Arc::new(Line { stream, projection, upsert, clock_cell, size, failed, served }))
+            Ok(Arc::new(Line { stream, projection, upsert, clock_cell, size, doubts: Mutex::default() }))
         };
         provider.streams.iter().filter(|stream| reads(wanted, stream)).map(line).collect()
     }

@@ -177,6 +177,12 @@ impl Store {
         self.connection.execute_cached(sql, [window, to_at]).doing("stating a gap").map(|_| ())
     }
 
+    /// A gap was found at another time than was believed.
+    pub fn date_gap(&mut self, window: i64, found_at: i64) -> Result<()> {
+        let sql = "UPDATE coverage SET provider_at = ?2 WHERE window = ?1 AND state = 'gap'";
+        self.connection.execute_cached(sql, [window, found_at]).doing("stating a gap").map(|_| ())
+    }
+
     /// A gap was closed by listing again all that may have changed in it.
     pub fn close_gap(&mut self, window: i64) -> Result<()> {
         let sql = "UPDATE coverage SET state = 'complete', method = 'relisted', reason = NULL WHERE window = ?1 AND state = 'gap'";

@@ -28,10 +28,22 @@ pub struct Line {
     pub clock_cell: usize,
     /// The width that windows have grown to, 0 for none yet.
     pub size: AtomicI64,
-    /// At what it was stopped last, as far as this process knows.
-    pub failed: Mutex<Option<Purpose>>,
-    /// For what a window of it was walked whole since then.
-    pub served: Mutex<BTreeSet<Purpose>>,
+    /// For what reading it may fail: it was stopped at that, and nothing was read for it since.
+    pub doubts: Mutex<Doubts>,
+}
+
+/// For what reading a stream may fail.
+#[derive(Debug)]
+pub struct Doubts {
+    pub(super) of: BTreeSet<Purpose>,
+    /// What an earlier process was stopped at is not known: then it may be anything that is walked, until this one is stopped.
+    pub(super) guessed: bool,
+}
+
+impl Default for Doubts {
+    fn default() -> Self {
+        Self { of: Purpose::WALKED.into(), guessed: true }
+    }
 }
 
 /// Everything that reading one connection needs, put together by the agent.

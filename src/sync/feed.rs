@@ -98,6 +98,10 @@ pub(super) async fn position(of: &Connection, now: i64) -> Result<Heard> {
                 from
             }
         };
+        // Found by a clock that was ahead: what was listed since then would never count.
+        for gap in store.windows(account, &table)?.iter().filter(|w| is_gap(w) && w.provider_at > Some(now)) {
+            store.date_gap(gap.window, now)?;
+        }
         let windows = store.windows(account, &table)?;
         let hole = first_hole(&windows, from, &upsert.declaration).unwrap_or(from);
         let oldest = now - FEED_REACH_MS;

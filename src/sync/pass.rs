@@ -325,6 +325,9 @@ async fn close(work: &Work) -> Result<PassEnd> {
         let (requests, pages, rows, bytes) = (done.requests, done.pages, done.rows, done.bytes);
         let clear =
             code.is_none() && !lane.noted && !stopped && lane.proved(&allows) && !planted("problem_never_clears");
+        if clear {
+            lane.doubts().of.clear();
+        }
         ends.insert(lane.run, (lane.line.table().to_owned(), clear, RunEnd { code, requests, pages, rows, bytes }));
         end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.told().cloned() });
     }

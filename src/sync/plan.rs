@@ -60,6 +60,9 @@ impl Purpose {
     /// All of them, in their order.
     pub const ALL: [Self; 6] = [Self::Feed, Self::Poll, Self::Change, Self::Again, Self::Backfill, Self::Check];
 
+    /// Those for which windows are walked.
+    pub const WALKED: [Self; 4] = [Self::Feed, Self::Poll, Self::Again, Self::Backfill];
+
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.name() == name)

@@ -36,7 +36,7 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
         for lane in 0..count {
             let standing = standing(work, lane).await?;
             let lanes = work.lanes();
-            let stuck = lanes[lane].failed() == Some(Purpose::Change);
+            let stuck = lanes[lane].doubts().of.contains(&Purpose::Change);
             let pages = |span| {
                 let expected = lanes[lane].plan.expected(span) / f64::from(page_limit(lanes[lane].line.stream.limit));
                 if singly { i64::MAX } else { expected.ceil().max(1.0) as i64 }

@@ -1,6 +1,6 @@
 //! The work of a pass: its lanes, one a stream, and the workers that walk windows of them side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::StreamProgress;
 use super::budget::may_rest;
-use super::connection::{Connection, Line};
+use super::connection::{Connection, Doubts, Line};
 use super::plan::{Next, Plan, Purpose};
 use super::walk::{self, Open, Walked};
 use crate::problem::{self, Problem, Result};
@@ -211,25 +211,24 @@ impl Lane {
         self.problem.is_none() && self.misses < MISSES
     }
 
-    /// At what it was stopped last.
-    pub(super) fn failed(&self) -> Option<Purpose> {
-        *self.line.failed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn fails_at(&self, purpose: Purpose) {
-        *self.line.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(purpose);
-        self.served().clear();
+        let mut doubts = self.doubts();
+        if std::mem::replace(&mut doubts.guessed, false) {
+            doubts.of.clear();
+        }
+        doubts.of.insert(purpose);
     }
 
     /// What was under way when the stream was stopped says nothing of what stopped it.
     fn serves_well(&self, purpose: Purpose) {
         if self.told().is_none() {
-            self.served().insert(purpose);
+            self.doubts().of.remove(&purpose);
         }
     }
 
-    fn served(&self) -> MutexGuard<'_, BTreeSet<Purpose>> {
-        self.line.served.lock().unwrap_or_else(PoisonError::into_inner)
+    /// For what reading it may fail.
+    pub(super) fn doubts(&self) -> MutexGuard<'_, Doubts> {
+        self.line.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the pass has to say of the stream.
@@ -238,16 +237,15 @@ impl Lane {
     }
 
     /// True when what stopped the stream would have been met again since: something was walked for the same purpose, or
-    /// nothing is left to walk for it. What an earlier process was stopped at is not known, so it may be any of them.
+    /// nothing is left to walk for it.
     pub(super) fn proved(&self, allows: &dyn Fn(Purpose) -> bool) -> bool {
-        let proves = |purpose| match purpose {
+        let proves = |purpose: &Purpose| match purpose {
             // Whether there was anything to read again or to compare is not known here: that there were reads for it must do.
-            Purpose::Change | Purpose::Check => allows(purpose),
+            Purpose::Change | Purpose::Check => allows(*purpose),
             // A list that rests was not asked for, whatever is left of it.
-            _ => !(self.takes_part(purpose) && self.plan.wants(purpose)) || self.served().contains(&purpose),
+            _ => !(self.takes_part(*purpose) && self.plan.wants(*purpose)),
         };
-        let any = [Purpose::Feed, Purpose::Poll, Purpose::Again, Purpose::Backfill];
-        self.failed().map_or_else(|| any.into_iter().all(proves), proves)
+        self.doubts().of.iter().all(proves)
     }
 }
 

@@ -122,7 +122,7 @@ async fn a_feed_that_stays_unheard_has_everything_listed_once_a_month_and_not_ea
 }
 
 #[tokio::test]
-async fn a_gap_in_the_feed_outlives_wider_privacy_settings() {
+async fn a_gap_in_the_feed_outlives_wider_privacy_settings_and_wrong_clocks() {
     let rig = Rig::new(400).await;
     rig.sync().await;
     rig.clock.advance(DAY * 40);
@@ -132,6 +132,11 @@ async fn a_gap_in_the_feed_outlives_wider_privacy_settings() {
     assert_eq!(count(&rig, gaps), 1, "refunds are not listed again yet");
     rig.parts.store.run(|store| store.forget_coverage()).await.unwrap();
     assert_eq!(count(&rig, gaps), 1);
+    // Found by a clock that was a day ahead, it counts as found now.
+    behind_its_back(&rig, "UPDATE coverage SET provider_at = provider_at + 86400000 WHERE state = 'gap'");
+    rig.sync().await;
+    let found = "SELECT provider_at FROM coverage WHERE state = 'gap'";
+    assert!((count(&rig, found) - rig.sandbox.now_ms()).abs() < 60_000);
     assert_eq!(known_of(&rig, "stripe_refunds").changed_to, None);
     rig.sandbox.set_faults(vec![]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());

@@ -181,6 +181,27 @@ async fn a_problem_of_the_present_is_gone_with_the_next_look_while_the_past_wait
 }
 
 #[tokio::test]
+async fn a_problem_of_the_past_outlives_another_one_that_is_gone() {
+    let rig = Rig::new(400).await;
+    rig.sandbox.set_faults(vec![Fault::nth("/v1/charges", 2, FaultKind::status(403))]);
+    one_pass(&rig).await;
+    spend(&rig, Purpose::Backfill, 1_000_000).await;
+    // The present is refused too, for a while; the past is not tried.
+    rig.sandbox.set_faults(vec![Fault::always("/v1/charges", FaultKind::status(403))]);
+    rig.clock.advance(Duration::from_secs(HOUR));
+    one_pass(&rig).await;
+    rig.sandbox.set_faults(vec![]);
+    for _ in 0..2 {
+        rig.clock.advance(Duration::from_secs(HOUR));
+        let (end, asked) = one_pass(&rig).await;
+        assert!(end.held && lists(&asked, "/v1/charges"));
+        assert_eq!(standing(&rig), ["stripe_charges http.forbidden"]);
+    }
+    rig.sync().await;
+    assert_eq!(standing(&rig), [] as [&str; 0]);
+}
+
+#[tokio::test]
 async fn a_problem_of_reading_again_stands_while_there_are_no_reads_for_that() {
     let rig = Rig::new(12_000).await;
     rig.sync().await;
