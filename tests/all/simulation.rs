@@ -17,6 +17,7 @@ mod months;
 mod options;
 mod oracle;
 mod planted;
+mod reads;
 mod running;
 mod shown;
 mod storm;

@@ -16,6 +16,7 @@ use counterfoil::testpoint::{limit_pages, plant};
 use super::away::upstream;
 use super::options::{BEGIN, DAY, HOUR, MANY_TARDY, MINUTE, Options, Spell, TARDY, Trouble};
 use super::oracle::{Check, Oracle};
+use super::reads::{listed_within, within_budget};
 use super::running::Running;
 use super::storm::Storm;
 use super::time::{AgentClock, Time, TrueClock, Wall, rest};
@@ -449,25 +450,6 @@ impl World {
         [[STRIPE_KEY, STRIPE_OTHER], [CHECKOUT_KEY, CHECKOUT_OTHER]][side][usize::from(self.other[side])]
     }
 
-    /// How long what is new may take to be listed. Where reads are planned the agent looks, and lets lists rest, as its budget
-    /// says; and when a storm has used it up, a person waits for some to accrue.
-    async fn poll_ms(&self, agent: &Running) -> Result<i64, String> {
-        let poll = self.poll * MINUTE;
-        if self.options.reads.is_none() {
-            return Ok(poll);
-        }
-        for _ in 0..96 {
-            let budget = async { agent.parts.connection("main").await?.budget().await };
-            let budget = budget.await.map_err(|problem| problem.to_string())?;
-            let upkeep = budget.upkeep.ok_or("no budget where one is set")?;
-            if upkeep.left > upkeep.most / 8 {
-                return Ok(poll.max((budget.interval + budget.rest).as_millis() as i64));
-            }
-            rest(HOUR).await;
-        }
-        Err("budget: nothing has accrued in four days".to_owned())
-    }
-
     /// The storm is over: a person puts right what a person must, and then all becomes well by itself.
     async fn tail(&mut self, agent: &Running) -> Result<End, String> {
         self.storm.set_calm(true);
@@ -477,11 +459,11 @@ impl World {
         agent.release();
         self.set_keys(agent).await;
         // A receiver may have asked for an hour, and waits of a pass that began in the storm may last.
-        let poll_ms = self.poll_ms(agent).await?;
+        let poll_ms = listed_within(agent, self.poll * MINUTE, self.options.reads.is_some()).await?;
         rest(3 * poll_ms + 2 * HOUR).await;
         agent.alive()?;
         // As reads are spent, lists may rest for longer.
-        let poll_ms = poll_ms.max(self.poll_ms(agent).await?);
+        let poll_ms = poll_ms.max(listed_within(agent, self.poll * MINUTE, self.options.reads.is_some()).await?);
         self.look(agent, Check::Tail { poll_ms })?;
         if let Some(planned) = self.options.reads {
             let reader = agent.judged().map_err(|problem| problem.to_string())?;
@@ -492,36 +474,6 @@ impl World {
             .map_err(|problem| problem.to_string())??;
         Ok(End::Over)
     }
-}
-
-/// What was spent on the present keeps to the plan, whatever struck; and what the store says was sent is what was sent, but for
-/// what a life had not noted yet when it died.
-fn within_budget(
-    reader: &Reader,
-    storm: &Storm,
-    (planned, page): (u64, u32),
-    (lived, lives): (i64, u32),
-) -> Result<(), String> {
-    let sql =
-        "SELECT coalesce(sum(reads), 0), coalesce(sum(reads) FILTER (WHERE purpose <> 'backfill'), 0), min(day_at)
-        FROM reads JOIN accounts USING (account) WHERE connection = 'main'";
-    let row = reader.table(sql).map_err(|problem| problem.to_string())?.rows.remove(0);
-    let (noted, present) = (row[0].int().unwrap_or(0), row[1].int().unwrap_or(0));
-    let sent =
-        storm.passed().daily.iter().filter(|((to, _), _)| to == STRIPE_URL).map(|(_, count)| *count as i64).sum();
-    // Three days' worth is there from the beginning (of the day that a wrong clock showed, if it did), and a pass that has
-    // begun a window ends it.
-    let days = (lived + BEGIN - row[2].int().unwrap_or(BEGIN)) / DAY + 1;
-    let begun = 100 + 1_500 / i64::from(page);
-    let most = planned as i64 * (days + 3) / 33 + begun;
-    if present > most {
-        return Err(format!("budget: {present} reads for the present, {most} are planned for {days} days"));
-    }
-    let unnoted = 60 * i64::from(lives);
-    if noted > sent || noted < sent - unnoted {
-        return Err(format!("budget: {noted} reads are noted, {sent} were sent"));
-    }
-    Ok(())
 }
 
 /// The judge uses the product's own projection and gate, without the planted bug.
