@@ -47,7 +47,7 @@ CREATE TABLE changes (
 CREATE TABLE rounds (
   account INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
   stream  TEXT NOT NULL,    -- - | ops | the stream
-  kind    TEXT NOT NULL,    -- - | ops | feed (from where it must be heard), let_go (of old events), unsettled (their reading), check (random re-read), left (no longer read)
+  kind    TEXT NOT NULL,    -- - | ops | feed (from where it must be heard), let_go (of old events), unsettled (their reading), check (random re-read), account (is it still the same one), left (no longer read)
   at      INTEGER NOT NULL, -- - | time | when
   PRIMARY KEY (account, stream, kind)
 );

@@ -67,6 +67,10 @@ mod on {
         "total_unchecked",
         // Records of the other mode are stored like those of this one.
         "other_mode_stored",
+        // An object that another account holds is stored once more.
+        "held_twice",
+        // Whether a key still shows our account is not asked again.
+        "any_account",
         // A connection that another one has taken the place of goes on storing.
         "superseded_writes",
         // A list is paged by how many records were seen, while what changes leaves it.

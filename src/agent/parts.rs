@@ -276,6 +276,12 @@ pub fn provider_of(wanted: &Wanted) -> Result<&'static Provider> {
     providers::find(name).ok_or_else(|| problem::NO_CONNECTION.with(name))
 }
 
+/// The tables of a provider's streams.
+pub fn tables(provider: &str) -> Vec<String> {
+    let provider = providers::find(provider).into_iter();
+    provider.flat_map(|known| known.streams.iter().map(|stream| known.table(stream))).collect()
+}
+
 /// What the budget of a connection hangs on besides the store.
 pub fn terms(wanted: &Wanted) -> Result<Terms> {
     let provider = provider_of(wanted)?;

@@ -13,6 +13,7 @@ use super::parts::Parts;
 use super::{keys, upstream, verify};
 use crate::clock::Clock;
 use crate::problem::{self, Problem, Result};
+use crate::store::Renamed;
 use crate::sync::{Connection, PassEnd, StreamEnd, StreamProgress, slice};
 use crate::vault::Secret;
 
@@ -120,17 +121,21 @@ pub async fn perform(parts: &Parts, request: Request, tell: Tell<'_>) -> Result<
 }
 
 async fn rename(parts: &Parts, old: String, new: String) -> Result<Value> {
-    let names = (old.clone(), new.clone());
-    let (known, done) = parts
-        .store
-        .run(move |store| Ok((store.account(&names.0)?.is_some(), store.rename_connection(&names.0, &names.1)?)))
-        .await?;
+    let (names, now) = ((old.clone(), new.clone()), parts.seams.clock.wall_ms());
+    let rename = move |store: &mut crate::store::Store| {
+        let Some(account) = store.account(&names.0)? else { return Ok(Renamed::Unknown) };
+        store.rename_connection(&names.0, &names.1, &super::parts::tables(&account.provider), now)
+    };
+    let done = parts.store.run(rename).await?;
+    let freed = match done {
+        Renamed::Done { freed } => freed,
+        Renamed::Taken => return Err(problem::CONNECTION_TAKEN.with(new)),
+        Renamed::Unknown => return Err(problem::NO_CONNECTION.with(old)),
+    };
     parts.unready(&old);
-    match (known, done) {
-        (_, true) => Ok(json!({"old": old, "new": new})),
-        (true, false) => Err(problem::CONNECTION_TAKEN.with(new)),
-        (false, false) => Err(problem::NO_CONNECTION.with(old)),
-    }
+    parts.unready(&new);
+    freed.map_or(Ok(0), |freed| parts.vault().remove_account(&freed.uuid))?;
+    Ok(json!({"old": old, "new": new}))
 }
 
 async fn remove(parts: &Parts, name: String) -> Result<Value> {

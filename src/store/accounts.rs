@@ -74,18 +74,6 @@ impl Store {
         Ok(Account { account, uuid, connection, provider, livemode: None })
     }
 
-    /// Gives a connection another name; rows and key stay. False when there is none of the old name or the new one is taken.
-    pub fn rename_connection(&mut self, old: &str, new: &str) -> Result<bool> {
-        if self.account(new)?.is_some() {
-            return Ok(false);
-        }
-        let sql = "UPDATE accounts SET connection = ?2 WHERE connection = ?1";
-        self.connection
-            .execute_cached(sql, params![old, new])
-            .doing("renaming a connection")
-            .map(|changed| changed == 1)
-    }
-
     /// Removes a connection's name; its rows stay. False when there is none.
     pub fn remove_connection(&mut self, name: &str, now_ms: i64) -> Result<bool> {
         let sql = "UPDATE accounts SET connection = NULL, removed_at = ?2 WHERE connection = ?1";

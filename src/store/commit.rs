@@ -112,6 +112,7 @@ impl ToSql for Bound<'_> {
 impl Store {
     /// Writes a page with all that it proves. Runs within the transaction of the job that calls it.
     pub fn commit_page(&mut self, commit: &Commit) -> Result<Committed> {
+        self.held_once(commit)?;
         if !planted("marks_after_page") {
             self.mark(commit)?;
         }

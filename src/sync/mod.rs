@@ -9,6 +9,7 @@ mod connection;
 mod feed;
 #[cfg(debug_assertions)]
 pub mod fuzzing;
+mod identity;
 mod known;
 mod pass;
 mod plan;
@@ -25,7 +26,8 @@ pub use call::{Caller, Keys};
 pub use check::Compared;
 pub use connection::{Connection, Line, Writing};
 pub use feed::FEED_GAP;
+pub use identity::{identify, probe};
 pub use known::{Known, known};
-pub use pass::{PassEnd, StreamEnd, Verified, identify, pass, probe, slice, verify};
+pub use pass::{PassEnd, StreamEnd, Verified, pass, slice, verify};
 pub use plan::{Bounds, Demand, Horizon, Purpose, SETTLE_MS, horizon, missing, proven};
 pub use progress::{Progress, StreamProgress};

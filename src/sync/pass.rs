@@ -11,6 +11,7 @@ use super::budget::Left;
 use super::check::{self, Compared};
 use super::connection::{Connection, Line};
 use super::feed::{self, Heard};
+use super::identity;
 use super::plan::{Bounds, Plan, Purpose};
 use super::reread;
 use super::told::impossible;
@@ -207,6 +208,10 @@ async fn begin(
         of.note_reads().await?;
         return all_failed(of, &lines, &met.unwrap_or_else(|| problem::SYNC_NO_TIME.plain())).await.map(Begun::Over);
     };
+    if identity::is_foreign(of, now).await? {
+        of.note_reads().await?;
+        return all_failed(of, &lines, &problem::SYNC_OTHER_ACCOUNT.with(&of.name)).await.map(Begun::Over);
+    }
     let heard = feed::position(of, now).await?;
     let before = of.progress.streams();
     let opened = open_lanes(of, &lines, now).await?;
@@ -226,7 +231,7 @@ async fn learn_time(of: &Connection, lines: &[Arc<Line>]) -> Option<Problem> {
         if of.caller.provider_now().is_some() {
             break;
         }
-        let Err(problem) = probe(of, line).await else { continue };
+        let Err(problem) = identity::probe(of, line).await else { continue };
         let nobody = [&problem::HTTP_UNREACHABLE, &problem::HTTP_TLS, &problem::HTTP_TIMEOUT];
         let hopeless = nobody.into_iter().any(|entry| problem.is(entry));
         met.get_or_insert(problem);
@@ -348,33 +353,4 @@ async fn close(work: &Work) -> Result<PassEnd> {
         })
         .await?;
     Ok(end)
-}
-
-/// One harmless read of a stream: does the key see it? Also tells the provider's time.
-pub async fn probe(of: &Connection, line: &Line) -> Result<()> {
-    let now = of.clock.wall_ms().div_euclid(1000);
-    let at = crate::providers::Position { from_s: now - 3600, to_s: now, cursor: None, limit: 1 };
-    let ask = (of.provider.request)(line.stream, &at);
-    of.caller.call(&ask, || of.count(line, Purpose::Poll)).await.map(|_| ()).map_err(|stop| stop.problem())
-}
-
-/// Whether the key belongs to the account whose rows we hold: it must be able to read one of them. `None` when the account
-/// holds nothing yet, or when no stream that holds rows may be read.
-pub async fn identify(of: &Connection) -> Result<Option<bool>> {
-    // What a feed says is let go after a while: it proves nothing.
-    for line in of.lines.iter().filter(|line| !line.is_feed()) {
-        let (account, table) = (of.account, line.table().to_owned());
-        let newest = of.store.run(move |store| store.newest_id(account, &table)).await?;
-        let Some(id) = newest else { continue };
-        let ask = (of.provider.one)(line.stream, &id);
-        match of.caller.call(&ask, || of.count(line, Purpose::Check)).await {
-            Ok(_) => return Ok(Some(true)),
-            Err(super::call::Stop::Failure(crate::http::Failure::Status(status))) if status.status == 404 => {
-                return Ok(Some(false));
-            }
-            Err(super::call::Stop::Failure(crate::http::Failure::Status(status))) if status.status == 403 => {}
-            Err(stop) => return Err(stop.problem()),
-        }
-    }
-    Ok(None)
 }

@@ -2,6 +2,7 @@
 //! it, or by a seed of the simulation (`simulation::planted` hunts those). A bug that is not in the list, or that is not
 //! found as the list says, fails the tests.
 
+mod accounts;
 mod bench;
 mod scenarios;
 
@@ -65,6 +66,8 @@ found! {
     hollow_is_end: Scenario(scenarios::a_hollow_page, "stripe_charges: 34 missing"),
     total_unchecked: Scenario(scenarios::a_record_less_than_the_total, "checkoutcom_disputes: 1 missing"),
     other_mode_stored: Scenario(scenarios::a_page_of_the_other_mode, "stripe_payouts: "),
+    held_twice: Scenario(accounts::one_account_under_two_names, " held twice"),
+    any_account: Scenario(accounts::another_account_behind_the_key, " of another account"),
     superseded_writes: Scenario(scenarios::a_key_that_was_set_meanwhile, " behind"),
     skip_paging: Scenario(scenarios::disputes_that_move, "checkoutcom_disputes: "),
     absent_is_gone: Scenario(scenarios::a_list_without_a_charge, "stripe_charges: 1 marked as gone but shown"),

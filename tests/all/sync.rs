@@ -1,5 +1,6 @@
 //! Passes of real connections over loopback against the sandbox: what its world holds is what the store holds.
 
+mod accounts;
 mod budget;
 mod disk;
 mod keys;

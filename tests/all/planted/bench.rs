@@ -158,10 +158,30 @@ impl Bench {
 
     /// One pass of both connections.
     pub(super) async fn pass(&self) {
-        for name in ["main", "eu"] {
-            let connection = self.parts.connection(name).await.unwrap();
-            pass(connection, None, Arc::new(AtomicBool::new(false)), None).await.unwrap();
-        }
+        self.pass_all_of("main").await;
+        self.pass_all_of("eu").await;
+    }
+
+    /// One pass of one connection.
+    pub(super) async fn pass_all_of(&self, name: &str) {
+        let connection = self.parts.connection(name).await.unwrap();
+        pass(connection, None, Arc::new(AtomicBool::new(false)), None).await.unwrap();
+    }
+
+    /// A connection `again` that reads what `main` reads.
+    pub(super) async fn add_again(&self) {
+        let section =
+            self.text.split("[connections.eu]").next().unwrap().replace("[connections.main]", "[connections.again]");
+        let text = format!("{}{section}", self.text);
+        self.parts.set_config(Arc::new(config::parse(&text, &self.parts.paths.config_file).unwrap()));
+        let (connection, key, secret) = ("again".to_owned(), "default".to_owned(), STRIPE_KEY.to_owned());
+        perform(&self.parts, Order::SetKey { connection, key, secret, full_access: false }, &|_| ()).await.unwrap();
+    }
+
+    /// Tells how many rows a query finds, unless there is none.
+    pub(super) fn rows(&self, sql: &str, what: &str) -> Vec<String> {
+        let rows = Reader::open(&self.parts.store_path).unwrap().table(sql).unwrap().rows.len();
+        if rows == 0 { Vec::new() } else { vec![format!("{rows} {what}")] }
     }
 
     /// The key of `main` is set anew. Returns what reads by the old one, and is still at work.

@@ -11,10 +11,10 @@ use super::Wrong;
 use super::bench::{Bench, Told};
 
 const HOUR: u64 = 3_600_000;
-const DAY: u64 = 24 * HOUR;
+pub(super) const DAY: u64 = 24 * HOUR;
 
 /// Lives through a scenario, with this bug in all of it.
-fn on_this_thread(bug: Option<&'static str>, scenario: impl Future<Output = Wrong>) -> Wrong {
+pub(super) fn on_this_thread(bug: Option<&'static str>, scenario: impl Future<Output = Wrong>) -> Wrong {
     plant(bug);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let wrong = runtime.block_on(scenario);

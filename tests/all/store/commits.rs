@@ -1,7 +1,7 @@
 //! Commits: what a page becomes in the file, counted and proven, and that all of it stands or none.
 
 use counterfoil::problem;
-use counterfoil::store::{Committed, RUNS_KEPT, RunEnd, Step, StoreHandle, WindowKey, WindowState};
+use counterfoil::store::{Committed, RUNS_KEPT, Renamed, RunEnd, Step, StoreHandle, WindowKey, WindowState};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -55,7 +55,7 @@ fn what_a_profile_leaves_out_stays_empty() {
         let lane = Lane::new(account(&mut store, name).account, "stripe_charges", profile);
         let details = json!({ "payment_method": "pm_1", "description": "words",
             "payment_method_details": { "type": "card", "card": { "last4": "4242" } } });
-        store.commit_page(&lane.commit(&[charge("ch_1", details)], 1, Step::Nothing)).unwrap();
+        store.commit_page(&lane.commit(&[charge(&format!("ch_{name}"), details)], 1, Step::Nothing)).unwrap();
         let sql = format!(
             "SELECT payment_method, card_last4, description FROM stripe_charges
             JOIN accounts USING (account) WHERE connection = '{name}'"
@@ -295,9 +295,11 @@ fn accounts_keep_their_rows_under_any_name() {
 
     let other = store.ensure_account("other", "checkoutcom", 1, &counterfoil::entropy::SeededEntropy::new(9)).unwrap();
     assert_ne!((other.account, &other.uuid), (main.account, &main.uuid));
-    assert!(!store.rename_connection("main", "other").unwrap(), "a taken name");
-    assert!(!store.rename_connection("nobody", "new").unwrap());
-    assert!(store.rename_connection("main", "shop").unwrap());
+    let tables = ["stripe_charges".to_owned()];
+    let mut rename = |old, new| store.rename_connection(old, new, &tables, 4).unwrap();
+    assert_eq!(rename("main", "other"), Renamed::Taken, "by a connection to another provider");
+    assert_eq!(rename("nobody", "new"), Renamed::Unknown);
+    assert_eq!(rename("main", "shop"), Renamed::Done { freed: None });
     let renamed = store.account("shop").unwrap().unwrap();
     assert_eq!((renamed.account, &renamed.uuid, store.account("main").unwrap()), (main.account, &main.uuid, None));
     assert_eq!(store.count_rows(main.account, "stripe_charges").unwrap(), 2);

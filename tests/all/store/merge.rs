@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use counterfoil::store::{Step, StoreHandle};
+use counterfoil::entropy::SeededEntropy;
+use counterfoil::store::{Step, Store, StoreHandle};
 use counterfoil::stream::Profile;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -70,14 +71,17 @@ fn told(whole: bool) -> impl Strategy<Value = (Vec<Read>, Vec<usize>)> {
 /// What is in the store after these pages, read one after the other for an account of their own: rows, then fees.
 fn stored_after(pages: impl Iterator<Item = Read>) -> (Vec<String>, Vec<String>) {
     static STORE: OnceLock<(tempfile::TempDir, std::path::PathBuf, StoreHandle)> = OnceLock::new();
-    static CASE: AtomicU32 = AtomicU32::new(0);
+    static CASE: AtomicU64 = AtomicU64::new(1_000);
     let (_, path, handle) = STORE.get_or_init(|| {
         let (folder, path) = folder();
         let store = open(&path);
         (folder, path, StoreHandle::inline(store))
     });
-    let name = format!("case {}", CASE.fetch_add(1, Ordering::Relaxed));
-    let account = wait(handle.run(move |store| Ok(account(store, &name).account))).unwrap();
+    let case = CASE.fetch_add(1, Ordering::Relaxed);
+    let name = format!("case {case}");
+    // At a provider of its own: of one provider no two accounts hold the same objects.
+    let make = move |store: &mut Store| store.ensure_account(&name, &name, READ_AT, &SeededEntropy::new(case));
+    let account = wait(handle.run(make)).unwrap().account;
     let lane = Lane::new(account, "stripe_balance_transactions", Profile::Standard);
     let commits: Vec<_> = pages.map(|read| lane.commit(&[read.record()], read.seq, Step::Nothing)).collect();
     // One transaction for the case: the law does not depend on where transactions end, and disks are slow.
