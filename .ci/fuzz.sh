@@ -53,7 +53,7 @@ for target in "${targets[@]}"; do
     *) limit=(-max_total_time="$seconds") ;;
   esac
   begin=$SECONDS
-  if "$fuzzer" "${limit[@]}" -max_len=$longest -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  if "$fuzzer" "${limit[@]}" -max_len=$longest -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="fuzz/target/found/$target-" "$found" "$kept" > "$log" 2>&1; then
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     cover=$(grep -oE 'cov: [0-9]+ ft: [0-9]+' "$log" | tail -1)

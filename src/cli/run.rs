@@ -1,6 +1,6 @@
 //! `run`: the agent in the foreground.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -12,7 +12,7 @@ use crate::agent::parts::make_folder;
 use crate::agent::run::{Signal, Voice, run as run_agent};
 use crate::config::Level;
 use crate::problem::{Exit, Result};
-use crate::service::notify::{Beat, Manager, Watch};
+use crate::service::notify::{Beat, Manager, Starting, Watch};
 use crate::service::signals;
 
 /// Run the agent in the foreground.
@@ -25,6 +25,8 @@ struct Speaker {
     /// What the command line asks to see at least.
     least: Option<Level>,
     manager: Manager,
+    /// Until the agent is ready.
+    starting: Mutex<Option<Starting>>,
     alive: Beat,
 }
 
@@ -33,6 +35,7 @@ const ALIVE_WITHIN: Duration = Duration::from_secs(60);
 
 impl Voice for Speaker {
     fn ready(&self, status: &str) {
+        drop(self.starting.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.manager.ready(status);
         tracing::info!("ready: {status}");
     }
@@ -69,6 +72,8 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     let level = least.map_or(config.log.level, |least| least.max(config.log.level));
     let logs = Logs::start(Options::here(level, paths.log_dir.clone(), context.clock.clone()))?;
     let seams = context.seams();
+    let manager = Manager::new();
+    let starting = Mutex::new(Some(manager.starting()));
     block_on(async move {
         let mut system = signals::Signals::listen()?;
         let (send, receive) = mpsc::channel(4);
@@ -86,7 +91,7 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
         let mut watch = Watch::new(seams.clock.clone());
         let alive = watch.part("agent", ALIVE_WITHIN);
         tokio::spawn(watch.run());
-        let voice = Arc::new(Speaker { logs, least, manager: Manager::new(), alive });
+        let voice = Arc::new(Speaker { logs, least, manager, starting, alive });
         run_agent(paths, config, seams, voice, receive).await
     })?;
     Ok(Exit::Fine)

@@ -1,5 +1,5 @@
-//! Reads events from the store through the contract view `payment_attempts`, and turns them into what the gate takes: codes,
-//! keyed marks and tokens. Reading only. No id, token or other text goes further than the gate.
+//! Reads events from the store through the contract view `payment_attempts`, for each of `accounts`, and turns them into
+//! what the gate takes: codes, keyed marks and tokens. Reading only. No id, token or other text goes further than the gate.
 //!
 //! The view: `account` INTEGER, `provider` TEXT (`stripe` | `checkoutcom`), `attempt_id` TEXT, `attempted_at` INTEGER (UTC
 //! ms), `outcome` TEXT, `method` TEXT (`card` or other), `scheme`, `funding`, `card_token`, `payer_token` TEXT.
@@ -12,7 +12,7 @@ use super::wire::{Codes, Funding, Outcome, Provider, Scheme};
 use crate::problem::{EGRESS_FACT, Problem, Result};
 
 const ATTEMPTS: &str = "SELECT account, attempt_id, attempted_at, provider, outcome, scheme, funding, card_token, \
-     payer_token FROM payment_attempts WHERE method = 'card' AND attempted_at >= ?1 AND attempted_at < ?2";
+     payer_token FROM payment_attempts WHERE account = ?3 AND method = 'card' AND attempted_at >= ?1 AND attempted_at < ?2";
 
 /// Hands every card attempt of `[from_ms, until_ms)` to `take`, with its moment (UTC ms), in no particular order.
 pub(super) fn attempts(
@@ -22,8 +22,23 @@ pub(super) fn attempts(
     until_ms: i64,
     mut take: impl FnMut(i64, Event) -> Result<()>,
 ) -> Result<()> {
+    // Account by account: the indexes on time begin with it, and a store of years is not to be walked for a day.
+    let mut accounts = store.prepare_cached("SELECT account FROM accounts ORDER BY account").map_err(broken)?;
+    let accounts = accounts.query_map([], |row| row.get(0)).map_err(broken)?;
+    for account in accounts.collect::<rusqlite::Result<Vec<i64>>>().map_err(broken)? {
+        of_account(store, key, [from_ms, until_ms, account], &mut take)?;
+    }
+    Ok(())
+}
+
+fn of_account(
+    store: &Connection,
+    key: &hmac::Key,
+    bounds: [i64; 3],
+    take: &mut impl FnMut(i64, Event) -> Result<()>,
+) -> Result<()> {
     let mut statement = store.prepare_cached(ATTEMPTS).map_err(broken)?;
-    let mut rows = statement.query([from_ms, until_ms]).map_err(broken)?;
+    let mut rows = statement.query(bounds).map_err(broken)?;
     while let Some(row) = rows.next().map_err(broken)? {
         let account: i64 = row.get(0).map_err(broken)?;
         let text = |column: usize| row.get_ref(column).ok().and_then(|value| value.as_str_or_null().ok().flatten());
@@ -55,5 +70,33 @@ fn broken(error: rusqlite::Error) -> Problem {
     match error.sqlite_error_code() {
         Some(code) => EGRESS_FACT.with(format_args!("SQLite says {code:?}")),
         None => EGRESS_FACT.with("a column is missing or of another type"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::disallowed_methods)] // a store of nothing but its tables
+    fn a_day_is_looked_up_and_not_looked_for() {
+        let store = Connection::open_in_memory().unwrap();
+        for sql in [
+            include_str!("../../sql/control.sql"),
+            include_str!("../../sql/stripe/charges.sql"),
+            include_str!("../../sql/checkoutcom/payments.sql"),
+            include_str!("../../sql/views/payment_attempts.sql"),
+        ] {
+            store.execute_batch(sql).unwrap();
+        }
+        let mut statement = store.prepare(&format!("EXPLAIN QUERY PLAN {ATTEMPTS}")).unwrap();
+        let steps = statement.query_map([0, 1, 1], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        for index in [
+            "stripe_charges USING INDEX stripe_charges_created (account=? AND created_at>? AND created_at<?)",
+            "p USING INDEX checkoutcom_payments_requested (account=? AND requested_at>? AND requested_at<?)",
+        ] {
+            assert!(steps.iter().any(|step| step.ends_with(index)), "{steps:#?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -15,6 +16,21 @@ impl Manager {
     /// Whoever started this process.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The agent begins, which may take longer than the manager grants: a store of many gigabytes is checked after an unclean
+    /// stop. Until what is returned goes, the manager hears every few seconds that it is to wait on.
+    pub fn starting(&self) -> Starting {
+        let (end, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            loop {
+                send(&[Word::Wait(GRANTED), Word::Status("starting")]);
+                if ended.recv_timeout(GRANTED / 3) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        });
+        Starting(end)
     }
 
     /// The agent works, and this is how: one line, which `systemctl status` shows. Never a name or a value of a record.
@@ -38,8 +54,16 @@ impl Manager {
     }
 }
 
+/// So long the manager is asked to wait on.
+const GRANTED: Duration = Duration::from_secs(30);
+
+/// Held while the agent begins.
+#[derive(Debug)]
+pub struct Starting(#[allow(dead_code)] Sender<()>); // held, never sent to
+
 /// What can be told, in the protocol's own terms.
 enum Word<'a> {
+    Wait(Duration),
     Ready,
     Status(&'a str),
     Reloading,
@@ -59,6 +83,10 @@ fn send(words: &[Word<'_>]) {
     let mut states = Vec::with_capacity(words.len() + 1);
     for word in words {
         match word {
+            Word::Wait(span) => {
+                let micros = u32::try_from(span.as_micros()).unwrap_or(u32::MAX);
+                states.push(NotifyState::ExtendTimeoutUsec(micros));
+            }
             Word::Ready => states.push(NotifyState::Ready),
             Word::Status(text) => states.push(NotifyState::Status(text)),
             Word::Reloading => {

@@ -88,7 +88,8 @@ pub(crate) fn store(attempts: &[Attempt]) -> Connection {
     let db = Connection::open_in_memory().unwrap();
     db.execute_batch(
         "CREATE TABLE payment_attempts (account INTEGER, provider TEXT, attempt_id TEXT, attempted_at INTEGER,
-           outcome TEXT, method TEXT, scheme TEXT, funding TEXT, card_token TEXT, payer_token TEXT)",
+           outcome TEXT, method TEXT, scheme TEXT, funding TEXT, card_token TEXT, payer_token TEXT);
+         CREATE TABLE accounts (account INTEGER PRIMARY KEY)",
     )
     .unwrap();
     add(&db, attempts);
@@ -101,6 +102,7 @@ pub(crate) fn add(db: &Connection, attempts: &[Attempt]) {
     for a in attempts {
         let row = (a.account, a.provider, &a.id, a.at, a.outcome, a.method, a.scheme, a.funding, &a.card, &a.payer);
         insert.execute(row).unwrap();
+        db.execute("INSERT OR IGNORE INTO accounts VALUES (?1)", [a.account]).unwrap();
     }
 }
 

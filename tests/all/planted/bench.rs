@@ -246,8 +246,15 @@ impl Bench {
         wrong
     }
 
+    /// Something that happens to the store's file from outside.
+    pub(super) fn behind_its_back(&self, sql: &str) {
+        #[allow(clippy::disallowed_methods)] // as nobody should
+        let store = rusqlite::Connection::open(&self.parts.store_path).unwrap();
+        assert!(store.execute(sql, []).unwrap() > 0, "{sql}");
+    }
+
     /// Status by id, and whether it is marked as gone.
-    fn held(&self, table: &str) -> HashMap<String, (String, bool)> {
+    pub(super) fn held(&self, table: &str) -> HashMap<String, (String, bool)> {
         let sql = format!("SELECT id, coalesce(status, ''), deleted_at IS NOT NULL FROM {table}");
         let rows = Reader::open(&self.parts.store_path).unwrap().table(&sql).unwrap().rows.into_iter();
         let text = |value: &counterfoil::store::Text| value.str().unwrap().to_owned();

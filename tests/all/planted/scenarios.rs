@@ -1,6 +1,7 @@
 //! What has to happen for a planted bug to do harm, on the bench: a scenario each. It gives back what is wrong afterwards,
 //! which is nothing unless the bug is planted.
 
+use std::collections::HashMap;
 use std::future::Future;
 
 use counterfoil::clock::Clock as _;
@@ -306,4 +307,44 @@ pub(super) fn a_refused_stream(bug: Option<&'static str>) -> Wrong {
         wrong.retain(|wrong| !wrong.starts_with("stripe_refunds: "));
         wrong
     })
+}
+
+/// A refund, a dispute and a payout that were seen while they were open, long ago, and of whose end no event ever came.
+fn ends_without_events(bug: Option<&'static str>) -> Wrong {
+    const OPEN: [(&str, &str); 3] =
+        [("stripe_refunds", "pending"), ("stripe_disputes", "needs_response"), ("stripe_payouts", "in_transit")];
+    on_this_thread(bug, async {
+        let bench = Bench::new(2_000, 100).await;
+        for _ in 0..8 {
+            bench.advance(DAY);
+            bench.pass().await;
+        }
+        let old = bench.clock.wall_ms() - 6 * DAY as i64;
+        let mut all = Vec::new();
+        for (table, truth) in bench.truth() {
+            let Some((_, open)) = OPEN.iter().find(|(of, _)| *of == table) else { continue };
+            let ended = truth.into_iter().find(|one| one.at_ms < old && one.status != *open).unwrap();
+            bench.behind_its_back(&format!("UPDATE {table} SET status = '{open}' WHERE id = '{}'", ended.id));
+            all.push((table, ended.id));
+        }
+        assert_eq!(all.len(), OPEN.len());
+        bench.advance(DAY + HOUR);
+        // Of so few rows the daily comparison would find all.
+        bench.behind_its_back(&format!("UPDATE rounds SET at = {} WHERE kind = 'check'", bench.clock.wall_ms()));
+        bench.pass().await;
+        let truth: HashMap<_, _> = bench.truth().into_iter().collect();
+        let status = |table, id: &str| &truth[table].iter().find(|one| one.id == id).unwrap().status;
+        let behind = all.iter().filter(|(table, id)| bench.held(table)[id].0 != *status(table, id));
+        behind.map(|(table, id)| format!("{table}: {}, not {}", bench.held(table)[id].0, status(table, id))).collect()
+    })
+}
+
+#[test]
+fn what_no_event_tells_of_is_read_again_while_it_is_open() {
+    assert_eq!(ends_without_events(None), [""; 0]);
+    let behind = ends_without_events(Some("unsettled_never"));
+    // (What happens to the dispute meanwhile is told of.)
+    for what in ["stripe_refunds: pending, not succeeded", "stripe_payouts: in_transit, not paid"] {
+        assert!(behind.iter().any(|one| one == what), "{behind:?}");
+    }
 }
