@@ -25,7 +25,7 @@ pub use call::{Caller, Keys};
 pub use check::Compared;
 pub use connection::{Connection, Line, Writing};
 pub use feed::FEED_GAP;
-pub use known::{Known, known};
+pub use known::{Known, Stretch, known};
 pub use pass::{PassEnd, StreamEnd, Verified, identify, pass, probe, slice, verify};
 pub use plan::{Bounds, Demand, Horizon, Purpose, SETTLE_MS, horizon, missing, proven};
 pub use progress::{Progress, StreamProgress};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use counterfoil::agent::request::{Request, perform};
 use counterfoil::providers;
 use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Key, Logged, TruthStream};
+use counterfoil::store::Text;
 use counterfoil::sync::{Known, known};
 use counterfoil::testpoint::limit_pages;
 use serde_json::Value;
@@ -59,6 +60,21 @@ fn known_of(rig: &Rig, table: &str) -> Known {
     let account = reader.accounts().unwrap().into_iter().find(|account| account.provider == provider.name).unwrap();
     let start = rig.sandbox.now_ms() - 400 * 86_400_000;
     known(&reader, account.account, provider, provider.stream(stream).unwrap(), start).unwrap()
+}
+
+/// The store states of each stream what it proves.
+fn as_stated(rig: &Rig) {
+    let sql = "SELECT stream, listed_from, listed_to, changed_to, tells_changes FROM horizons ORDER BY stream";
+    let stated = rig.reader().table(sql).unwrap().rows;
+    let mut tables: Vec<&str> = STREAMS.iter().map(|(table, ..)| *table).chain(["stripe_events"]).collect();
+    tables.sort_unstable();
+    let proven = |table: &&str| {
+        let Known { horizon, changed_to, never_changed, .. } = known_of(rig, table);
+        let at = |ms: Option<i64>| ms.map_or(Text::Null, Text::Int);
+        let (from, to) = (at(horizon.listed_from), at(horizon.listed_to));
+        vec![Text::Text((*table).to_owned()), from, to, at(changed_to), Text::Int(i64::from(!never_changed))]
+    };
+    assert_eq!(stated, tables.iter().map(proven).collect::<Vec<_>>());
 }
 
 fn count(rig: &Rig, sql: &str) -> i64 {

@@ -4,7 +4,7 @@ use counterfoil::providers;
 use counterfoil::sandbox::{Fault, FaultKind, Logged};
 use serde_json::Value;
 
-use super::{DAY, HOUR, behind_its_back, count, known_of, up_to_date};
+use super::{DAY, HOUR, as_stated, behind_its_back, count, known_of, up_to_date};
 use crate::sync::{Rig, problems, stream_problem};
 
 /// Tokens that hide nothing: for a declaration that has none.
@@ -47,11 +47,24 @@ async fn a_feed_that_was_not_heard_for_a_month_is_a_gap_until_all_is_listed_agai
     assert!(gap.len() == 1 && gap[0].0 >= heard && gap[0].1 > heard + 10 * 86_400_000, "{heard}: {gap:?}");
     let vouched = known_of(&rig, "stripe_charges").changed_to.unwrap();
     assert!((heard..=gap[0].0).contains(&vouched), "no change is vouched for beyond the gap");
+    // The feed was not walked there; of the streams that it tells of it was not heard what changed.
+    for table in ["stripe_charges", "stripe_refunds", "stripe_payment_intents"] {
+        let unheard = known_of(&rig, table).unheard;
+        // Windows begin with a second, what is lost ends where it ends.
+        let seconds: Vec<_> = unheard.iter().map(|(from, to, why)| (*from, to / 1000 * 1000, *why)).collect();
+        assert_eq!(seconds, gap, "{table}");
+        assert_eq!(known_of(&rig, table).missing, [], "{table}");
+    }
+    assert_eq!(known_of(&rig, "stripe_events").unheard, []);
+    assert_eq!(known_of(&rig, "stripe_balance_transactions").unheard, [], "read again, whatever is heard");
+    as_stated(&rig);
 
     rig.sandbox.set_faults(vec![]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert_eq!(count(&rig, stated), 0);
     assert_eq!(known_of(&rig, "stripe_events").missing, []);
+    assert_eq!(known_of(&rig, "stripe_charges").unheard, []);
+    as_stated(&rig);
     assert!(known_of(&rig, "stripe_charges").changed_to.unwrap() > rig.sandbox.now_ms() - 130_000);
     up_to_date(&rig).await;
 }
