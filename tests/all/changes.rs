@@ -376,9 +376,13 @@ async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
     let known = known_of(&rig, "stripe_refunds");
     assert!(known.horizon.listed_to > Some(rig.sandbox.now_ms() - 130_000), "its newest day is listed");
     assert!(known.changed_to.unwrap() <= left + 60_000, "the days before it are not: {:?} {left}", known.changed_to);
+    let away = (known.changed_to.unwrap(), known.horizon.listed_to.unwrap());
+    assert_eq!(known.unheard, [(away.0, away.1, "it was not read for a while; all of it is listed again")]);
+    as_stated(&rig);
     rig.sandbox.set_faults(vec![]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert!(known_of(&rig, "stripe_refunds").changed_to.unwrap() > rig.sandbox.now_ms() - 130_000);
+    assert_eq!(known_of(&rig, "stripe_refunds").unheard, []);
     up_to_date(&rig).await;
 }
 
@@ -390,6 +394,13 @@ async fn what_is_older_than_the_start_is_read_by_id_when_its_stream_is_read_agai
     let rig = reading(rig, "stripe", others).await;
     rig.clock.advance(DAY * 9);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let stated = "SELECT count(*) FROM horizons WHERE stream";
+    assert_eq!(
+        count(&rig, &format!("{stated} = 'stripe_payment_intents'")),
+        0,
+        "nothing is stated of what is not read"
+    );
+    assert_eq!(count(&rig, &format!("{stated} <> 'stripe_payment_intents'")), 8);
     assert!(
         !behind(&rig, "stripe_payment_intents", TruthStream::StripePaymentIntents).is_empty(),
         "the test needs a change"
