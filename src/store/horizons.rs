@@ -72,13 +72,6 @@ impl Store {
         Ok(())
     }
 
-    /// States nothing more of an account's streams beside these.
-    pub fn forget_horizons_beside(&mut self, account: i64, tables: &[String]) -> Result<()> {
-        let names = serde_json::to_string(tables).unwrap_or_default();
-        let sql = "DELETE FROM horizons WHERE account = ?1 AND stream NOT IN (SELECT value FROM json_each(?2))";
-        self.connection.execute_cached(sql, params![account, names]).doing("taking horizons back").map(|_| ())
-    }
-
     /// States nothing more of a stream, because some of what was walked is forgotten.
     pub(super) fn forget_horizon(&mut self, account: i64, stream: &str) -> Result<()> {
         let sql = "DELETE FROM horizons WHERE account = ?1 AND stream = ?2";

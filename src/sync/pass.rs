@@ -274,7 +274,6 @@ async fn open_lanes(of: &Connection, lines: &[Arc<Line>], now: i64) -> Result<Ve
     let all = move |store: &mut Store| {
         // Nobody reads a stream that was left out, so nobody else would clear what stands there.
         store.clear_problems_beside(account, &read, wall)?;
-        store.forget_horizons_beside(account, &read)?;
         let opened = upserts.iter().map(|(upsert, clock, start)| open(store, upsert, clock, *start));
         let (void, opened): (Vec<bool>, Vec<_>) = opened.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         // What is void of the feed counts for the others too.

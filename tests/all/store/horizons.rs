@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use counterfoil::problem;
-use counterfoil::store::{Stated, Step, Store, WindowKey};
+use counterfoil::store::{Stated, Step, Store, StoreHandle, WindowKey};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -67,8 +67,6 @@ fn what_is_forgotten_is_stated_no_more() {
     assert_eq!(left(&path).len(), 4, "an open window proves nothing");
     store.forget_windows(&[windows[0].window]).unwrap();
     assert_eq!(left(&path), OTHERS);
-    store.forget_horizons_beside(of, &[TABLES[0].to_owned()]).unwrap();
-    assert_eq!(left(&path), OTHERS[1..]);
     store.forget_coverage().unwrap();
     assert_eq!(left(&path), [""; 0]);
 }
@@ -83,7 +81,7 @@ fn days_that_are_listed_again_after_a_difference_are_stated_no_more() {
 #[test]
 fn what_is_taken_back_comes_back_with_the_coverage_when_the_transaction_fails() {
     let (_folder, path, store, _) = with();
-    let handle = counterfoil::store::StoreHandle::thread(store);
+    let handle = StoreHandle::thread(store);
     let job = |store: &mut Store| {
         store.forget_coverage()?;
         Err::<(), _>(problem::STORE_BUSY.plain())
