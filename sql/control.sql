@@ -10,7 +10,7 @@ CREATE TABLE accounts (
   removed_at       INTEGER           -- - | time | when its connection was removed; its rows stay
 );
 
--- One window of one stream: what was walked whole, when, and what could not be.
+-- One window of one stream: what was walked whole, when, and what could not be. What follows from all of them is in horizons.
 CREATE TABLE coverage (
   window      INTEGER NOT NULL PRIMARY KEY, -- - | ops | key
   account     INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
@@ -30,6 +30,19 @@ CREATE TABLE coverage (
   reason      TEXT              -- - | ops | why it is a gap
 );
 CREATE INDEX coverage_by_stream ON coverage (account, stream, state, from_at);
+
+-- Up to when each stream that is read is known, as stated when the last pass ended. No row: not stated, because nothing was
+-- read yet, or what was read no longer counts and is read again.
+CREATE TABLE horizons (
+  account       INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
+  stream        TEXT NOT NULL,    -- - | ops | the stream, named as its table
+  listed_from   INTEGER,          -- - | time | from here to listed_to every object made is in, as visible to the key; empty: nothing listed yet
+  listed_to     INTEGER,          -- - | time | every object made before it is in, back to listed_from; by the provider's clock
+  changed_to    INTEGER,          -- - | time | every change before it to every object held is in, by the provider's clock; empty: not stated
+  tells_changes INTEGER NOT NULL, -- - | ops | 1: changed_to can be stated; 0: never, no word comes of some changes
+  stated_at     INTEGER NOT NULL, -- - | time | when this was stated, by this machine's clock
+  PRIMARY KEY (account, stream)
+);
 
 -- Objects that are to be read again: something said that they changed, or their state is not final. A mark goes when a read
 -- that was sent after it has been stored.

@@ -190,17 +190,17 @@ fn mb(bytes: u64) -> f64 {
 }
 
 pub(super) fn fact(one: &One) -> Value {
-    let Known { horizon, changed_to, never_changed, missing, .. } = &one.known;
+    let Known { horizon, changed_to, never_changed, missing, unheard, .. } = &one.known;
     json!({
         "connection": one.connection, "stream": one.stream, "rows": one.rows, "rejected": one.rejected,
         "listed_from": horizon.listed_from, "listed_to": horizon.listed_to, "settled_to": horizon.settled_to,
-        "changed_to": changed_to, "changed_never": never_changed, "gaps": missing.len(),
+        "changed_to": changed_to, "changed_never": never_changed, "gaps": missing.len() + unheard.len(),
     })
 }
 
 fn row(one: &One) -> Vec<String> {
     let at = |ms: Option<i64>| ms.map(table::moment).unwrap_or_else(|| "-".to_owned());
-    let Known { horizon, changed_to, never_changed, missing, .. } = &one.known;
+    let Known { horizon, changed_to, never_changed, missing, unheard, .. } = &one.known;
     vec![
         one.connection.clone(),
         one.stream.clone(),
@@ -210,7 +210,7 @@ fn row(one: &One) -> Vec<String> {
         if *never_changed { "never stated".to_owned() } else { at(*changed_to) },
         at(horizon.settled_to),
         one.rejected.to_string(),
-        missing.len().to_string(),
+        (missing.len() + unheard.len()).to_string(),
     ]
 }
 

@@ -189,9 +189,13 @@ impl Store {
         self.connection.execute_cached(sql, [window]).doing("closing a gap").map(|_| ())
     }
 
-    /// Forgets windows of which nothing is proven any more, so that they are read again.
+    /// Forgets windows of which nothing is proven any more, so that they are read again; and what was stated by those that were
+    /// walked whole.
     pub fn forget_windows(&mut self, windows: &[i64]) -> Result<()> {
         for window in windows {
+            let sql = "DELETE FROM horizons WHERE (account, stream) IN
+                (SELECT account, stream FROM coverage WHERE window = ?1 AND state = 'complete')";
+            self.connection.execute_cached(sql, [window]).doing("taking a horizon back")?;
             let sql = "DELETE FROM coverage WHERE window = ?1";
             self.connection.execute_cached(sql, [window]).doing("opening a window again")?;
         }
@@ -212,11 +216,14 @@ impl Store {
             );
             self.connection.execute_cached(&sql, row).doing(doing)?;
         }
-        self.connection.execute_cached(&format!("DELETE FROM coverage WHERE {touched}"), row).doing(doing).map(|_| ())
+        self.connection.execute_cached(&format!("DELETE FROM coverage WHERE {touched}"), row).doing(doing)?;
+        self.forget_horizon(account, stream)
     }
 
-    /// Forgets all coverage: everything is read again. The rows stay, and what is stated to be lost of a feed.
+    /// Forgets all coverage, and what was stated by it: everything is read again. The rows stay, and what is stated to be lost
+    /// of a feed.
     pub fn forget_coverage(&mut self) -> Result<()> {
+        self.connection.execute_cached("DELETE FROM horizons", []).doing("taking horizons back")?;
         let sql = "DELETE FROM coverage WHERE NOT (state = 'gap' AND method = 'none')";
         self.connection.execute_cached(sql, []).doing("opening all windows again").map(|_| ())
     }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::cached::Cached;
 use super::fault::Doing;
 use super::header::{APPLICATION_ID, judge_header, judge_version};
+use super::horizons::forget_redeclared;
 use super::log::{LIMITS, Limits, Log, SHORTLY, bring_in};
 use crate::dbfile::Held;
 use crate::entropy::Entropy;
@@ -19,7 +20,7 @@ use crate::testpoint::planted;
 
 /// What each version added: the first is the whole schema of its day, every later one a script that runs once.
 /// A script is never edited once released.
-pub(super) const MIGRATIONS: &[&str] = &["", V2];
+pub(super) const MIGRATIONS: &[&str] = &["", V2, V3];
 
 /// What changed, what is done from time to time, and the reads: the feed of events is followed.
 const V2: &str = "
@@ -39,6 +40,14 @@ CREATE TABLE stripe_events (
   account INTEGER NOT NULL REFERENCES accounts, id TEXT NOT NULL, created_at INTEGER NOT NULL, type TEXT NOT NULL,
   object TEXT, object_id TEXT, charge_id TEXT, latest_charge_id TEXT, seen_at INTEGER NOT NULL, read_at INTEGER NOT NULL,
   read_seq INTEGER NOT NULL, source TEXT NOT NULL, deleted_at INTEGER, PRIMARY KEY (account, id)
+);
+";
+
+/// Both horizons of each stream are stated in the store itself.
+const V3: &str = "
+CREATE TABLE horizons (
+  account INTEGER NOT NULL REFERENCES accounts, stream TEXT NOT NULL, listed_from INTEGER, listed_to INTEGER,
+  changed_to INTEGER, tells_changes INTEGER NOT NULL, stated_at INTEGER NOT NULL, PRIMARY KEY (account, stream)
 );
 ";
 
@@ -126,6 +135,7 @@ impl Store {
         }
         guard(&connection, path)?;
         upgrade(&mut connection)?;
+        forget_redeclared(&connection, &schema.streams)?;
         views(&mut connection, schema)?;
         Self::over(connection, held.unwrap_or_else(|| Held::of(path)), place)
     }

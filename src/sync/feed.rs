@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::connection::{Connection, Line};
+use super::known::Stating;
 use super::plan::{DAY_MS, Demand, Purpose, first_hole};
 use super::work::Work;
 use crate::problem::Result;
@@ -219,7 +220,7 @@ pub(super) async fn advance(work: &Work, heard: &Heard) -> Result<()> {
     let (account, table, from) = (of.account, feed.table().to_owned(), heard.from);
     let (declaration, overlap, clock) =
         (feed.upsert.declaration.clone(), feed.stream.overlap_s * 1000, feed.stream.clock.0);
-    let others = others(of);
+    let (others, stating) = (others(of), Stating::of(of));
     let job = move |store: &mut Store| {
         let windows = store.windows(account, &table)?;
         let whole = first_hole(&windows, from, &declaration).unwrap_or(from);
@@ -234,7 +235,8 @@ pub(super) async fn advance(work: &Work, heard: &Heard) -> Result<()> {
         let old = windows.iter().filter(|w| w.state == WindowState::Complete && w.to_at < before);
         store.forget_windows(&old.map(|window| window.window).collect::<Vec<_>>())?;
         others.iter().try_for_each(|other| store.let_unheld_changes_go(account, other, before))?;
-        store.let_go(account, &table, clock, before)
+        store.let_go(account, &table, clock, before)?;
+        stating.state(store)
     };
     of.store.run(job).await
 }

@@ -27,7 +27,7 @@ pub use check::Compared;
 pub use connection::{Connection, Line, Writing};
 pub use feed::FEED_GAP;
 pub use identity::{identify, probe};
-pub use known::{Known, known};
+pub use known::{Known, Stretch, known};
 pub use pass::{PassEnd, StreamEnd, Verified, pass, slice, verify};
 pub use plan::{Bounds, Demand, Horizon, Purpose, SETTLE_MS, horizon, missing, proven};
 pub use progress::{Progress, StreamProgress};

@@ -12,6 +12,7 @@ use super::check::{self, Compared};
 use super::connection::{Connection, Line};
 use super::feed::{self, Heard};
 use super::identity;
+use super::known::Stating;
 use super::plan::{Bounds, Plan, Purpose};
 use super::reread;
 use super::told::impossible;
@@ -266,17 +267,25 @@ async fn open_lanes(of: &Connection, lines: &[Arc<Line>], now: i64) -> Result<Ve
         }
         let (mut windows, stale): (Vec<_>, Vec<_>) =
             windows.into_iter().partition(|w| w.declaration == upsert.declaration);
-        store.forget_windows(&ahead.iter().chain(&stale).map(|w| w.window).collect::<Vec<_>>())?;
+        let void: Vec<i64> = ahead.iter().chain(&stale).map(|w| w.window).collect();
+        store.forget_windows(&void)?;
         windows.extend(gaps);
         if planted("after_newest") {
             windows = up_to_newest(store, upsert, (clock, start))?;
         }
-        Ok((windows, store.begin_run(account, table, wall)?))
+        Ok((!void.is_empty(), (windows, store.begin_run(account, table, wall)?)))
     };
+    let stating = Stating::of(of);
     let all = move |store: &mut Store| {
         // Nobody reads a stream that was left out, so nobody else would clear what stands there.
         store.clear_problems_beside(account, &read, wall)?;
-        upserts.iter().map(|(upsert, clock, start)| open(store, upsert, clock, *start)).collect()
+        let opened = upserts.iter().map(|(upsert, clock, start)| open(store, upsert, clock, *start));
+        let (void, opened): (Vec<bool>, Vec<_>) = opened.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        // What is void of the feed counts for the others too.
+        if void.contains(&true) {
+            stating.state(store)?;
+        }
+        Ok(opened)
     };
     of.store.run(all).await
 }
@@ -313,7 +322,7 @@ fn lane(of: &Connection, line: Arc<Line>, (windows, run): (Vec<Window>, i64), no
     Lane { line, plan, run, busy: 0, problem, missed, misses: 0, noted: false, rests: false }
 }
 
-/// Notes how the runs ended and clears what no longer stands.
+/// Notes how the runs ended, clears what no longer stands and states up to when each stream is known.
 async fn close(work: &Work) -> Result<PassEnd> {
     let of = &work.of;
     let stopped = work.stop.load(Ordering::Relaxed);
@@ -337,6 +346,7 @@ async fn close(work: &Work) -> Result<PassEnd> {
         end.streams.push(StreamEnd { stream: lane.line.stream.name.to_owned(), problem: lane.told().cloned() });
     }
     let (account, wall, clocks) = (of.account, of.clock.wall_ms(), of.caller.clock_problem());
+    let stating = Stating::of(of);
     of.store
         .run(move |store| {
             returned.iter().try_for_each(|table| feed::all_is_back(store, account, table))?;
@@ -349,7 +359,7 @@ async fn close(work: &Work) -> Result<PassEnd> {
                     store.clear_problems(Some(account), Some(table), wall)?;
                 }
             }
-            Ok(())
+            stating.state(store)
         })
         .await?;
     Ok(end)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use counterfoil::agent::request::{Request, perform};
 use counterfoil::providers;
 use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Key, Logged, TruthStream};
+use counterfoil::store::Text;
 use counterfoil::sync::{Known, known};
 use counterfoil::testpoint::limit_pages;
 use serde_json::Value;
@@ -59,6 +60,21 @@ fn known_of(rig: &Rig, table: &str) -> Known {
     let account = reader.accounts().unwrap().into_iter().find(|account| account.provider == provider.name).unwrap();
     let start = rig.sandbox.now_ms() - 400 * 86_400_000;
     known(&reader, account.account, provider, provider.stream(stream).unwrap(), start).unwrap()
+}
+
+/// The store states of each stream what it proves.
+fn as_stated(rig: &Rig) {
+    let sql = "SELECT stream, listed_from, listed_to, changed_to, tells_changes FROM horizons ORDER BY stream";
+    let stated = rig.reader().table(sql).unwrap().rows;
+    let mut tables: Vec<&str> = STREAMS.iter().map(|(table, ..)| *table).chain(["stripe_events"]).collect();
+    tables.sort_unstable();
+    let proven = |table: &&str| {
+        let Known { horizon, changed_to, never_changed, .. } = known_of(rig, table);
+        let at = |ms: Option<i64>| ms.map_or(Text::Null, Text::Int);
+        let (from, to) = (at(horizon.listed_from), at(horizon.listed_to));
+        vec![Text::Text((*table).to_owned()), from, to, at(changed_to), Text::Int(i64::from(!never_changed))]
+    };
+    assert_eq!(stated, tables.iter().map(proven).collect::<Vec<_>>());
 }
 
 fn count(rig: &Rig, sql: &str) -> i64 {
@@ -360,9 +376,13 @@ async fn a_stream_that_was_not_read_for_a_while_is_listed_anew() {
     let known = known_of(&rig, "stripe_refunds");
     assert!(known.horizon.listed_to > Some(rig.sandbox.now_ms() - 130_000), "its newest day is listed");
     assert!(known.changed_to.unwrap() <= left + 60_000, "the days before it are not: {:?} {left}", known.changed_to);
+    let away = (known.changed_to.unwrap(), known.horizon.listed_to.unwrap());
+    assert_eq!(known.unheard, [(away.0, away.1, "it was not read for a while; all of it is listed again")]);
+    as_stated(&rig);
     rig.sandbox.set_faults(vec![]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert!(known_of(&rig, "stripe_refunds").changed_to.unwrap() > rig.sandbox.now_ms() - 130_000);
+    assert_eq!(known_of(&rig, "stripe_refunds").unheard, []);
     up_to_date(&rig).await;
 }
 
@@ -374,6 +394,13 @@ async fn what_is_older_than_the_start_is_read_by_id_when_its_stream_is_read_agai
     let rig = reading(rig, "stripe", others).await;
     rig.clock.advance(DAY * 9);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let stated = "SELECT count(*) FROM horizons WHERE stream";
+    assert_eq!(
+        count(&rig, &format!("{stated} = 'stripe_payment_intents'")),
+        0,
+        "nothing is stated of what is not read"
+    );
+    assert_eq!(count(&rig, &format!("{stated} <> 'stripe_payment_intents'")), 8);
     assert!(
         !behind(&rig, "stripe_payment_intents", TruthStream::StripePaymentIntents).is_empty(),
         "the test needs a change"

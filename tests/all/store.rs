@@ -5,6 +5,7 @@ mod checkpoints;
 mod commits;
 mod disk;
 mod group;
+mod horizons;
 pub(crate) mod kit;
 mod marks;
 mod merge;

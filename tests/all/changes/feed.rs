@@ -4,7 +4,7 @@ use counterfoil::providers;
 use counterfoil::sandbox::{Fault, FaultKind, Logged};
 use serde_json::Value;
 
-use super::{DAY, HOUR, behind_its_back, count, known_of, up_to_date};
+use super::{DAY, HOUR, as_stated, behind_its_back, count, known_of, up_to_date};
 use crate::sync::{Rig, problems, stream_problem};
 
 /// Tokens that hide nothing: for a declaration that has none.
@@ -47,11 +47,23 @@ async fn a_feed_that_was_not_heard_for_a_month_is_a_gap_until_all_is_listed_agai
     assert!(gap.len() == 1 && gap[0].0 >= heard && gap[0].1 > heard + 10 * 86_400_000, "{heard}: {gap:?}");
     let vouched = known_of(&rig, "stripe_charges").changed_to.unwrap();
     assert!((heard..=gap[0].0).contains(&vouched), "no change is vouched for beyond the gap");
+    // The feed was not walked there; of the streams that it tells of it was not heard what changed.
+    for table in ["stripe_charges", "stripe_refunds", "stripe_payment_intents"] {
+        let unheard = known_of(&rig, table).unheard;
+        // Windows begin with a second, what is lost ends where it ends.
+        let seconds: Vec<_> = unheard.iter().map(|(from, to, why)| (*from, to / 1000 * 1000, *why)).collect();
+        assert_eq!(seconds, gap, "{table}");
+    }
+    assert_eq!(known_of(&rig, "stripe_events").unheard, []);
+    assert_eq!(known_of(&rig, "stripe_balance_transactions").unheard, [], "read again, whatever is heard");
+    as_stated(&rig);
 
     rig.sandbox.set_faults(vec![]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert_eq!(count(&rig, stated), 0);
     assert_eq!(known_of(&rig, "stripe_events").missing, []);
+    assert_eq!(known_of(&rig, "stripe_charges").unheard, []);
+    as_stated(&rig);
     assert!(known_of(&rig, "stripe_charges").changed_to.unwrap() > rig.sandbox.now_ms() - 130_000);
     up_to_date(&rig).await;
 }
@@ -68,7 +80,10 @@ async fn a_gap_in_the_feed_outlives_a_new_declaration() {
     let Rig { sandbox, clock, folder, parts } = rig;
     parts.close().await.unwrap();
     let rig = Rig { parts: crate::sync::open(&folder, &clock), sandbox, clock, folder };
+    let held = "SELECT count(*) FROM horizons WHERE stream LIKE 'stripe%'";
+    assert_eq!(count(&rig, held), 0, "nothing is stated that was heard by another declaration");
     rig.sync().await;
+    as_stated(&rig);
     let stated = "SELECT count(*) FROM coverage WHERE state = 'gap' AND reason = 'feed_retention'";
     assert_eq!(count(&rig, stated), 1, "what could not be heard stays unheard");
 }
@@ -130,14 +145,17 @@ async fn a_gap_in_the_feed_outlives_wider_privacy_settings_and_wrong_clocks() {
     rig.sync().await;
     let gaps = "SELECT count(*) FROM coverage WHERE state = 'gap'";
     assert_eq!(count(&rig, gaps), 1, "refunds are not listed again yet");
+    as_stated(&rig);
     rig.parts.store.run(|store| store.forget_coverage()).await.unwrap();
     assert_eq!(count(&rig, gaps), 1);
+    assert_eq!(count(&rig, "SELECT count(*) FROM horizons"), 0);
     // Found by a clock that was a day ahead, it counts as found now.
     behind_its_back(&rig, "UPDATE coverage SET provider_at = provider_at + 86400000 WHERE state = 'gap'");
     rig.sync().await;
     let found = "SELECT provider_at FROM coverage WHERE state = 'gap'";
     assert!((count(&rig, found) - rig.sandbox.now_ms()).abs() < 60_000);
     assert_eq!(known_of(&rig, "stripe_refunds").changed_to, None);
+    as_stated(&rig);
     rig.sandbox.set_faults(vec![]);
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert_eq!(count(&rig, gaps), 0);

@@ -83,6 +83,7 @@ impl Oracle {
         let moments = std::mem::take(&mut self.storm.passed().answered);
         for at in 0..self.streams.len() {
             self.rows_of(reader, at, &moments)?;
+            self.stated(reader, at)?;
             let windows = self.claims_of(reader, at, check)?;
             for window in windows {
                 (window.from_at, window.to_at, window.provider_at, window.rows, window.cursor).hash(&mut hash);
@@ -153,6 +154,28 @@ impl Oracle {
             self.rows += 1;
             self.greatest.entry(table).and_modify(|most| *most = read_seq.max(*most)).or_insert(read_seq);
             self.seen.insert((table, id), Seen { read_seq, content, columns, true_at, row });
+        }
+        Ok(())
+    }
+
+    /// At every moment, in the middle of a pass too, the table of horizons claims no more than follows from what is held then.
+    fn stated(&self, reader: &Reader, at: usize) -> Result<(), String> {
+        let stream = &self.streams[at];
+        let (table, of) = (stream.table, stream.account);
+        let sql = format!(
+            "SELECT listed_from, listed_to, changed_to FROM horizons WHERE account = {of} AND stream = '{table}'"
+        );
+        let (stated, known) = reader
+            .at_one_moment(|| {
+                Ok((reader.table(&sql)?, known(reader, of, stream.provider, stream.line.stream, self.start)?))
+            })
+            .map_err(|problem| problem.to_string())?;
+        let Some(row) = stated.rows.first() else { return Ok(()) };
+        let (from, to, changed) = (row[0].int(), row[1].int(), row[2].int());
+        let horizon = known.horizon;
+        let more = to > horizon.listed_to || changed > known.changed_to || from.is_some() && from < horizon.listed_from;
+        if more {
+            return Err(format!("{table}: stated is {from:?} to {to:?}, changes to {changed:?}; known is {known:?}"));
         }
         Ok(())
     }

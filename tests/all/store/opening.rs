@@ -36,7 +36,7 @@ fn a_fresh_store_is_marked_and_set_up() {
     let store = open(&path);
     for (name, value) in [
         ("application_id", "1128690548"), // "CFst"
-        ("user_version", "2"),
+        ("user_version", "3"),
         ("journal_mode", "wal"),
         ("synchronous", "2"),
         ("wal_autocheckpoint", "0"),
@@ -81,7 +81,7 @@ fn an_empty_file_becomes_a_store() {
     let (_folder, path) = folder();
     std::fs::write(&path, b"").unwrap();
     assert_eq!(Reader::open(&path).err().unwrap().code(), "store.missing");
-    assert_eq!(pragma(&open(&path), "user_version"), "2");
+    assert_eq!(pragma(&open(&path), "user_version"), "3");
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn a_newer_version_that_lies_only_in_the_log_is_seen() {
         newer.execute_batch("PRAGMA wal_autocheckpoint=0; PRAGMA user_version=7").unwrap();
     }
     let before = stored(folder.path());
-    assert_eq!(std::fs::read(&path).unwrap()[60..64], 2_u32.to_be_bytes(), "the main file still says 2");
-    let told = ("store.newer", "its version is 7, this program knows versions up to 2");
+    assert_eq!(std::fs::read(&path).unwrap()[60..64], 3_u32.to_be_bytes(), "the main file still says 3");
+    let told = ("store.newer", "its version is 7, this program knows versions up to 3");
     for refusal in [try_open(&path).err().unwrap(), Reader::open(&path).err().unwrap()] {
         assert_eq!((refusal.code(), refusal.detail()), told);
     }
