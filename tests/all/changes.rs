@@ -2,6 +2,7 @@
 //! is not final. And what cannot arrive is stated.
 
 mod feed;
+mod payments;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
