@@ -51,6 +51,8 @@ mod on {
         "marks_settled_unread",
         // What is not final is never read again.
         "unsettled_never",
+        // What a read by id leaves out of a payment is not asked for.
+        "actions_left_out",
         // No day is listed again when it has settled.
         "days_listed_once",
         // A window counts as whole with its first page.

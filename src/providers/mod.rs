@@ -76,6 +76,8 @@ pub struct Stream {
     pub clock: (&'static str, &'static str),
     /// How its pages lie in the response.
     pub shape: Shape,
+    /// Arrays of a record that its pages bring and a read by its id leaves out: each is asked for by itself.
+    pub apart: &'static [Part],
     /// Records a page at most.
     pub limit: u32,
     /// Windows close this many seconds before the provider's now.
@@ -100,6 +102,14 @@ pub struct Stream {
     /// How long after it was made an object may still change, in days: as far back as all is listed again after a gap in
     /// the feed.
     pub reach_days: i64,
+}
+
+/// An array of a record that a read by its id leaves out.
+pub struct Part {
+    /// The record's field where the array stands on a page: one of the child tables'.
+    pub field: &'static str,
+    /// The request for it by the record's id. The answer is the array, bare.
+    pub ask: fn(&str) -> Ask,
 }
 
 /// How changes are heard of.
@@ -232,6 +242,11 @@ impl Stream {
         }
     }
 
+    /// Requests that reading one object by its id takes.
+    pub fn one_takes(&self) -> i64 {
+        1 + self.apart.len() as i64
+    }
+
     /// Whether word comes of every change, so that it can be stated up to when all are in.
     pub fn tells_changes(&self) -> bool {
         self.heard != Heard::Never && !self.untold
@@ -275,4 +290,28 @@ fn refuse(entry: &'static Entry, why: &str) -> Problem {
 fn escaped(id: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     id.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Source;
+
+    /// Its rows come without their parent's row, so positions in it would say nothing of what was there before.
+    #[test]
+    fn a_part_is_the_array_of_a_child_table_whose_rows_have_ids_of_their_own() {
+        let parts = ALL.iter().flat_map(|provider| provider.streams).flat_map(|stream| {
+            let declaration = stream.declaration().unwrap();
+            stream.apart.iter().map(move |part| (part, declaration.clone()))
+        });
+        let mut seen = 0;
+        for (part, declaration) in parts {
+            let of = |table: &&crate::stream::Table| table.each.as_ref().is_some_and(|each| each.path == [part.field]);
+            let table = declaration.tables.iter().find(of).unwrap_or_else(|| panic!("no table of {}", part.field));
+            assert_eq!(table.key, ["account", "id"], "{}", table.name);
+            assert!(table.columns.iter().all(|column| column.source != Source::Position), "{}", table.name);
+            seen += 1;
+        }
+        assert_eq!(seen, 1);
+    }
 }

@@ -40,6 +40,7 @@ mod convert;
 mod declare;
 mod lookup;
 mod page;
+mod part;
 mod project;
 mod record;
 mod seeds;

@@ -36,7 +36,7 @@ pub struct Rows {
     pub width: usize,
     /// All cells, row after row.
     pub cells: Vec<Cell>,
-    /// For child rows: the number of the parent row on this page.
+    /// For child rows: the number of the parent row on this page (in a part of one record that came by itself, 0).
     pub parents: Vec<u32>,
     /// For each parent row whose array came: its number, and how many elements the array had (null had none).
     pub lengths: Vec<(u32, u32)>,

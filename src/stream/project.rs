@@ -97,18 +97,7 @@ impl Projection {
     }
 
     fn walk(&self, body: &[u8], shape: &Shape, apart: bool) -> Result<Page, Malformed> {
-        let mut page = Page {
-            body: Vec::new(),
-            made: String::new(),
-            id: self.tree.tables[0].id,
-            last_rejected: false,
-            tables: self.tree.tables.iter().map(|table| Rows::new(table.columns.len())).collect(),
-            records: 0,
-            modes: [0, 0],
-            rejected: Vec::new(),
-            drift: BTreeMap::new(),
-            leaves: vec![None; shape.leaves.len()],
-        };
+        let mut page = self.blank(shape.leaves.len());
         let mut walk = Walk { of: self, body, page: &mut page, table: 0, row: 0, fault: None, found: false };
         // One look over the whole page is cheaper than one at each text; where it fails, only texts that are kept are held
         // to it.
@@ -118,6 +107,22 @@ impl Projection {
         }?;
         let found = walk.found || shape.records.is_none();
         if found { Ok(page) } else { Err(Malformed::NoRecords) }
+    }
+
+    /// A page of nothing yet.
+    pub(super) fn blank(&self, leaves: usize) -> Page {
+        Page {
+            body: Vec::new(),
+            made: String::new(),
+            id: self.tree.tables[0].id,
+            last_rejected: false,
+            tables: self.tree.tables.iter().map(|table| Rows::new(table.columns.len())).collect(),
+            records: 0,
+            modes: [0, 0],
+            rejected: Vec::new(),
+            drift: BTreeMap::new(),
+            leaves: vec![None; leaves],
+        }
     }
 }
 

@@ -110,7 +110,7 @@ impl Walk<'_> {
     }
 
     /// Children take over what they have from their parent; then each is held against its own requirements.
-    fn finish_children(&mut self, table: usize, start: usize) {
+    pub(super) fn finish_children(&mut self, table: usize, start: usize) {
         let (parent_row, plan) = (self.row, &self.of.tree.tables[table]);
         let width = plan.columns.len();
         let (mut row, mut seen) = (start, Vec::new());

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::problem;
 
+mod part;
+
 const PAYMENTS: &str = "\
 -- One payment.
 CREATE TABLE demo_payments (

@@ -13,10 +13,11 @@ pub(super) enum Reading {
     Span(Span),
 }
 
-/// A cheap way to read `changes` again, which are sorted by the time when their objects were made. `pages` says what listing
-/// a span costs. From the oldest on, each joins those before it for as long as that costs less than reading it by itself, and the
-/// span is no wider than one window may be (providers refuse wider ones).
-pub(super) fn cheapest(changes: &[Change], pages: &dyn Fn(Span) -> i64) -> Vec<Reading> {
+/// A cheap way to read `changes` again, which are sorted by the time when their objects were made. Reading one by itself costs
+/// `single`, and `pages` says what listing a span costs. From the oldest on, each joins those before it for as long as that
+/// costs less than reading it by itself, and the span is no wider than one window may be (providers refuse wider ones). One
+/// that stays alone is read by its id even where a window would cost less: a read by id is never behind, as a list may be.
+pub(super) fn cheapest(changes: &[Change], single: i64, pages: &dyn Fn(Span) -> i64) -> Vec<Reading> {
     let mut readings: Vec<Reading> = Vec::new();
     // Where the last reading begins and what it costs, when its objects' times are known.
     let mut last: Option<(i64, i64)> = None;
@@ -26,14 +27,14 @@ pub(super) fn cheapest(changes: &[Change], pages: &dyn Fn(Span) -> i64) -> Vec<R
         let joined = last.zip(second).map(|((from, cost), second)| ((from, second + 1000), cost));
         if let Some((span, cost)) = joined
             && span.1 - span.0 <= MOST
-            && pages(span) < cost + 1
+            && pages(span) < cost + single
         {
             last = Some((span.0, pages(span)));
             readings.pop();
             readings.push(Reading::Span(span));
             continue;
         }
-        last = second.map(|second| (second, 1));
+        last = second.map(|second| (second, single));
         readings.push(Reading::One(change.id.clone(), change.made_at));
     }
     readings
@@ -57,13 +58,13 @@ mod tests {
     fn far_apart_they_are_read_one_by_one_and_close_together_by_a_window() {
         let far: Vec<Change> = [None, Some(1_000), Some(900_000_000)].map(change).into();
         let one = |made: Option<i64>| Reading::One(format!("x_{}", made.unwrap_or_default()), made);
-        assert_eq!(cheapest(&far, &pages), [one(None), one(Some(1_000)), one(Some(900_000_000))]);
+        assert_eq!(cheapest(&far, 1, &pages), [one(None), one(Some(1_000)), one(Some(900_000_000))]);
         let close: Vec<Change> = (0..50).map(|n| change(Some(n * 1_000 + 500))).collect();
-        assert_eq!(cheapest(&close, &pages), [Reading::Span((0, 50_000))]);
-        assert_eq!(cheapest(&[], &pages), []);
+        assert_eq!(cheapest(&close, 1, &pages), [Reading::Span((0, 50_000))]);
+        assert_eq!(cheapest(&[], 1, &pages), []);
         // Two pages or two objects cost the same: then one by one.
         let even: Vec<Change> = [Some(0), Some(150_000)].map(change).into();
-        assert_eq!(cheapest(&even, &pages), [one(Some(0)), one(Some(150_000))]);
+        assert_eq!(cheapest(&even, 1, &pages), [one(Some(0)), one(Some(150_000))]);
     }
 
     #[test]
@@ -71,16 +72,34 @@ mod tests {
         // Where hardly anything is, a page could hold years.
         let two: Vec<Change> = [Some(0), Some(MOST)].map(change).into();
         let one = |made: i64| Reading::One(format!("x_{made}"), Some(made));
-        assert_eq!(cheapest(&two, &|_| 1), [one(0), one(MOST)]);
+        assert_eq!(cheapest(&two, 1, &|_| 1), [one(0), one(MOST)]);
         let two: Vec<Change> = [Some(0), Some(MOST - 1_000)].map(change).into();
-        assert_eq!(cheapest(&two, &|_| 1), [Reading::Span((0, MOST))]);
+        assert_eq!(cheapest(&two, 1, &|_| 1), [Reading::Span((0, MOST))]);
+    }
+
+    #[test]
+    fn where_one_read_costs_two_a_window_of_three_pages_costs_less_than_two_reads() {
+        let two: Vec<Change> = [Some(0), Some(250_000)].map(change).into();
+        let one = |made: i64| Reading::One(format!("x_{made}"), Some(made));
+        assert_eq!(pages((0, 251_000)), 3);
+        assert_eq!(cheapest(&two, 2, &pages), [Reading::Span((0, 251_000))]);
+        assert_eq!(cheapest(&two, 1, &pages), [one(0), one(250_000)]);
+        // Four pages for four requests: then by their ids.
+        let even: Vec<Change> = [Some(0), Some(350_000)].map(change).into();
+        assert_eq!(cheapest(&even, 2, &pages), [one(0), one(350_000)]);
+        // What joins a window has to be worth its own two requests, not one.
+        let three: Vec<Change> = [Some(0), Some(50_000), Some(150_000)].map(change).into();
+        assert_eq!(cheapest(&three, 2, &pages), [Reading::Span((0, 151_000))]);
+        assert_eq!(cheapest(&three, 1, &pages), [Reading::Span((0, 51_000)), one(150_000)]);
+        // And one alone is read by its id, although a window of its second would be one request.
+        assert_eq!(cheapest(&two[..1], 2, &pages), [one(0)]);
     }
 
     #[test]
     fn a_crowd_with_a_straggler_is_a_window_and_one_read() {
         let mut changes: Vec<Change> = (0..64).map(|n| change(Some(n * 1_000))).collect();
         changes.push(change(Some(500_000_000)));
-        let readings = cheapest(&changes, &pages);
+        let readings = cheapest(&changes, 1, &pages);
         let cost: i64 = readings.iter().map(|r| if let Reading::Span(span) = r { pages(*span) } else { 1 }).sum();
         assert_eq!(cost, 2, "{readings:?}");
         assert!(readings.contains(&Reading::One("x_500000000".to_owned(), Some(500_000_000))), "{readings:?}");
@@ -88,12 +107,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_change_is_read_and_never_for_more_than_one_read_each(mut at in proptest::collection::vec(0i64..100_000_000, 0..60)) {
+        fn every_change_is_read_and_never_for_more_than_one_read_each(mut at in proptest::collection::vec(0i64..100_000_000, 0..60), single in 1i64..3) {
             at.sort_unstable();
             let changes: Vec<Change> = at.iter().map(|at| change(Some(*at))).collect();
-            let readings = cheapest(&changes, &pages);
-            let cost: i64 = readings.iter().map(|r| if let Reading::Span(span) = r { pages(*span) } else { 1 }).sum();
-            proptest::prop_assert!(cost <= at.len() as i64);
+            let readings = cheapest(&changes, single, &pages);
+            let cost: i64 = readings.iter().map(|r| if let Reading::Span(span) = r { pages(*span) } else { single }).sum();
+            proptest::prop_assert!(cost <= single * at.len() as i64);
             for change in &changes {
                 let read = readings.iter().any(|reading| match reading {
                     Reading::One(id, _) => *id == change.id,

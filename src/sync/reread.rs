@@ -41,7 +41,7 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
                 let expected = lanes[lane].plan.expected(span) / f64::from(page_limit(lanes[lane].line.stream.limit));
                 if singly { i64::MAX } else { expected.ceil().max(1.0) as i64 }
             };
-            let mut readings = cheapest(&standing, &pages);
+            let mut readings = cheapest(&standing, lanes[lane].line.stream.one_takes(), &pages);
             // What could not be read last time is not what all others wait for.
             if stuck && !readings.is_empty() {
                 let first = work.of.entropy.below(readings.len() as u64) as usize;
@@ -127,13 +127,19 @@ async fn span_again(of: &Connection, line: &Line, span: (i64, i64)) -> Result<()
 /// Reads one object by its id, or finds it where the key may not. False when it shows itself neither way.
 async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Result<bool> {
     let asked = of.read_seq().await?;
-    let refused = match walk::fetch(of, line, &(of.provider.one)(line.stream, id), &ONE, Purpose::Change).await {
-        Ok((page, seq)) => return keep(of, line, page, (id, seq), "get").await.map(|()| true),
+    let record = walk::fetch(of, line, &(of.provider.one)(line.stream, id), &ONE, Purpose::Change).await;
+    // It shows itself, though not all of it may be read.
+    let there = record.is_ok();
+    let refused = match record {
+        Ok(record) => match with_parts(of, line, id, record).await {
+            Ok(read) => return keep(of, line, read, id, "get").await.map(|()| true),
+            Err(stop) => stop,
+        },
         Err(stop) => stop,
     };
     let Stop::Failure(Failure::Status(status)) = &refused else { return Err(refused.problem()) };
     let code = status.error_code.as_deref().unwrap_or_default();
-    if status.status == 404 && ((of.provider.gone)(code) || planted("any_404_is_gone")) {
+    if !there && status.status == 404 && ((of.provider.gone)(code) || planted("any_404_is_gone")) {
         let (account, table, id, at) = (of.account, line.table().to_owned(), id.to_owned(), of.clock.wall_ms());
         of.store.run(move |store| store.tombstone(account, &table, &id, (asked, at))).await?;
         return Ok(true);
@@ -148,9 +154,12 @@ async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Resul
         let found = walk::fetch(of, line, &ask, &line.stream.shape, Purpose::Change).await;
         let (page, seq) = found.map_err(|stop| stop.problem())?;
         if page.records > 0 {
-            return keep(of, line, page, (id, seq), "search").await.map(|()| true);
+            return keep(of, line, vec![(page, seq)], id, "search").await.map(|()| true);
         }
         asked = seq;
+    }
+    if there {
+        return Err(refused.problem());
     }
     // Another entity's, perhaps: asking again would bring nothing new.
     let (account, table, id) = (of.account, line.table().to_owned(), id.to_owned());
@@ -158,12 +167,44 @@ async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Resul
     Ok(false)
 }
 
-/// Stores the one record that was asked for.
-async fn keep(of: &Connection, line: &Line, page: Page, (id, seq): (&str, i64), source: &'static str) -> Result<()> {
-    // A record that does not even tell its id may be anything, an error object too: it answers nothing.
-    if page.records != 1 || page.last_id() != Some(id) {
-        return Err(problem::SYNC_CONTRADICTION.with("another record than the one that was asked for"));
+/// What one object was read as: its record, then its parts, each with the number of its read.
+type Whole = Vec<(Page, i64)>;
+
+/// Reads what a read by id leaves out of a record.
+async fn with_parts(of: &Connection, line: &Line, id: &str, record: (Page, i64)) -> std::result::Result<Whole, Stop> {
+    is_it(&record.0, id)?;
+    // Parts of a record that does not convert would have no parent: as on a page, they go with it.
+    let apart = line.stream.apart.iter().filter(|_| !record.0.tables[0].is_empty() && !planted("actions_left_out"));
+    let mut parts = Vec::new();
+    for part in apart {
+        let project = |body| line.projection.part(&record.0, part.field, body);
+        parts.push(walk::fetch_as(of, line, &(part.ask)(id), project, Purpose::Change).await?);
     }
-    let step = Step::One { id: id.to_owned() };
-    walk::commit(of, line, page, (seq, source), step).await.map(|_| ())
+    parts.insert(0, record);
+    Ok(parts)
+}
+
+/// A record that does not even tell its id may be anything, an error object too: it answers nothing.
+fn is_it(page: &Page, id: &str) -> Result<()> {
+    if page.records == 1 && page.last_id() == Some(id) {
+        return Ok(());
+    }
+    Err(problem::SYNC_CONTRADICTION.with("another record than the one that was asked for"))
+}
+
+/// Stores the one record that was asked for, with its parts, in one transaction: a row that shows a change without the part
+/// that made it would look as if all of the change were known, and its mark would go. The mark is settled by the read of the
+/// record, which was sent first.
+async fn keep(of: &Connection, line: &Line, whole: Whole, id: &str, source: &'static str) -> Result<()> {
+    let mut commits = Vec::with_capacity(whole.len());
+    for (at, (page, seq)) in whole.into_iter().enumerate() {
+        let step = if at == 0 {
+            is_it(&page, id)?;
+            Step::One { id: id.to_owned() }
+        } else {
+            Step::Nothing
+        };
+        commits.push(walk::prepare(of, line, page, (seq, source), step).await?);
+    }
+    walk::commit_all(of, line, commits).await.map(|_| ())
 }

@@ -12,7 +12,7 @@ use crate::http::Failure;
 use crate::problem::{self, Result};
 use crate::providers::{Ask, Position, Turn, Way};
 use crate::store::{Commit, Committed, NewWindow, Step, Store, WindowKey};
-use crate::stream::{Page, Shape};
+use crate::stream::{Malformed, Page, Shape};
 use crate::testpoint::{kill_point, page_limit, planted};
 
 /// A window where this many records are expected is believed to be empty only when it shows itself so twice.
@@ -233,13 +233,24 @@ pub(super) async fn read(
     }
 }
 
-/// Asks and projects the answer; the number of the read is taken before the request is sent. A record that does not convert
-/// is looked at once more before it counts: the answer may be odd, not the record.
+/// Asks for a page of this shape.
 pub(super) async fn fetch(
     of: &Connection,
     line: &Line,
     ask: &Ask,
     shape: &Shape,
+    purpose: Purpose,
+) -> std::result::Result<(Page, i64), Stop> {
+    fetch_as(of, line, ask, |body| line.projection.page(body, shape), purpose).await
+}
+
+/// Asks and projects the answer; the number of the read is taken before the request is sent. A record that does not convert
+/// is looked at once more before it counts: the answer may be odd, not the record.
+pub(super) async fn fetch_as(
+    of: &Connection,
+    line: &Line,
+    ask: &Ask,
+    project: impl Fn(Vec<u8>) -> std::result::Result<Page, Malformed>,
     purpose: Purpose,
 ) -> std::result::Result<(Page, i64), Stop> {
     let mut again = false;
@@ -248,7 +259,7 @@ pub(super) async fn fetch(
         let answer = of.caller.call(ask, || of.count(line, purpose)).await?;
         kill_point("page.received");
         let bytes = answer.body.len();
-        let page = line.projection.page(answer.body, shape).map_err(malformed)?;
+        let page = project(answer.body).map_err(malformed)?;
         tracing::trace!(stream = line.name(of), purpose = purpose.name(), bytes, records = page.records, "answer");
         if page.rejected.is_empty() || std::mem::replace(&mut again, true) {
             return Ok((page, seq));
@@ -292,12 +303,24 @@ pub(super) async fn commit(
     read: (i64, &'static str),
     step: Step,
 ) -> Result<Committed> {
-    let bytes = page.bytes() as u64;
     let mut commit = prepare(of, line, page, read, step).await?;
     let acknowledged = if planted("ack_before_commit") { acknowledge_first(of, &mut commit).await? } else { None };
-    kill_point("page.before_commit");
-    let mut committed = of.store.run(move |store| store.commit_page(&commit)).await?;
+    let mut committed = commit_all(of, line, vec![commit]).await?;
     committed.window = committed.window.or(acknowledged);
+    Ok(committed)
+}
+
+/// Stores pages that belong together in one transaction: a page, or a record and its parts. Tells of the first, and of what
+/// was rejected in all.
+pub(super) async fn commit_all(of: &Connection, line: &Line, commits: Vec<Commit>) -> Result<Committed> {
+    let bytes = commits.iter().map(|commit| commit.page.bytes() as u64).sum::<u64>();
+    kill_point("page.before_commit");
+    let job = move |store: &mut Store| {
+        let mut all = commits.iter().map(|commit| store.commit_page(commit)).collect::<Result<Vec<_>>>()?;
+        let rejected = all.iter().map(|one| one.rejected).sum();
+        Ok(Committed { rejected, ..all.swap_remove(0) })
+    };
+    let committed = of.store.run(job).await?;
     kill_point("page.after_commit");
     of.progress.update(&line.name(of), |progress| {
         progress.pages += 1;

@@ -58,6 +58,7 @@ found! {
     marks_after_page: Seed(3, 1),
     marks_settled_unread: Seed(3, 1),
     unsettled_never: Seed(1, 1),
+    actions_left_out: Scenario(scenarios::a_refund_of_an_old_payment, "its refund is missing"),
     days_listed_once: Seed(4, 1),
     first_page_is_all: Seed(1, 1),
     window_end_dropped: Seed(4, 1),

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, Heard, KeyForm, Link, Mark, Odd, Of, Position, Provider, Stream, Turn, Way, escaped, refuse};
+use super::{Ask, Heard, KeyForm, Link, Mark, Odd, Of, Part, Position, Provider, Stream, Turn, Way, escaped, refuse};
 use crate::problem::{self, Result};
 use crate::stream::{Leaf, Page, Shape};
 use crate::testpoint::planted;
@@ -49,6 +49,8 @@ static STREAMS: &[Stream] = &[
         way: Way::Halved,
         clock: ("requested_at", "requested_on"),
         shape: Shape { records: Some("data"), leaves: &[] },
+        // Search brings a payment's actions with it, a read by id only links to them.
+        apart: &[Part { field: "actions", ask: actions }],
         limit: 1000,
         // Search is eventually consistent, with no published bound.
         lag_s: 300,
@@ -73,6 +75,7 @@ static STREAMS: &[Stream] = &[
         way: Way::Halved,
         clock: ("updated_at", "last_update"),
         shape: Shape { records: Some("data"), leaves: &["total_count"] },
+        apart: &[],
         limit: 250,
         lag_s: 120,
         overlap_s: 900,
@@ -132,6 +135,11 @@ fn skipping(total: u64, page: &Page, at: &Position) -> Turn {
 fn one(stream: &Stream, id: &str) -> Ask {
     let list = if stream.path == "/disputes" { "/disputes" } else { "/payments" };
     Ask { body: None, path: format!("{list}/{}", escaped(id)) }
+}
+
+/// Newest first, all of them, and by the same permission as the payment itself.
+fn actions(id: &str) -> Ask {
+    Ask { body: None, path: format!("/payments/{}/actions", escaped(id)) }
 }
 
 /// By search: another permission, and the payment's actions come with it. Without a range it looks back 90 days.

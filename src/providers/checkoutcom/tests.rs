@@ -46,3 +46,13 @@ fn a_payment_is_found_by_its_id_and_the_second_it_was_made_in() {
     assert!(find(PROVIDER.stream("disputes").unwrap(), "dsp_1", None).is_none(), "a search shows payments");
     assert_eq!(body(r#"a" OR 'b"#, None), r#"{"query":"id:'a\" OR b'","limit":2}"#);
 }
+
+#[test]
+fn a_payment_read_by_its_id_takes_two_requests_and_a_dispute_one() {
+    let [payments, disputes] = ["payments", "disputes"].map(|name| PROVIDER.stream(name).unwrap());
+    assert_eq!((payments.one_takes(), disputes.one_takes()), (2, 1));
+    assert_eq!(one(payments, "pay_1").path, "/payments/pay_1");
+    let [actions] = payments.apart else { panic!("a payment has one part") };
+    assert_eq!((actions.ask)("pay_1"), Ask { body: None, path: "/payments/pay_1/actions".to_owned() });
+    assert_eq!((actions.ask)("../disputes?x").path, "/payments/..%2Fdisputes%3Fx/actions");
+}

@@ -48,6 +48,7 @@ const fn list(
         way: Way::List,
         clock: ("created_at", "created"),
         shape: LIST,
+        apart: &[],
         limit: 100,
         // Objects have been seen in lists up to a minute after the second they are stamped with; both numbers are
         // on the safe side of every published report.

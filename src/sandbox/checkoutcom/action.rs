@@ -88,15 +88,16 @@ impl Face<'_> {
     pub(super) fn actions_of(&self, life: &Life, part: u16) -> Answer {
         let who = self.world.person(life);
         let mut json = Json::compact();
+        let ticks = self.ticks(life.payment, part);
         json.array(|w| {
-            for action in self.actions(life, part).iter().rev() {
+            for (number, action) in self.actions(life, part).iter().enumerate().rev() {
                 if matches!(action.kind, "Authentication" | "Dispute") {
                     continue;
                 }
                 w.object(|w| {
                     w.put("id", action.id.as_str());
                     w.put("type", action.kind);
-                    w.put("processed_on", time::zulu(action.at, 0));
+                    w.put("processed_on", time::zulu(action.at, ticks + 1_000 * number as u32));
                     w.put("amount", action.amount);
                     w.put("approved", action.status == "Approved");
                     self.response(life, action, w);

@@ -29,6 +29,8 @@ pub(crate) enum Way {
     Search,
     /// One object by its id.
     One,
+    /// What a read of one object leaves out, by the object's id: a bare array.
+    Part,
     /// One object by its id, found by search.
     Found,
 }
@@ -52,7 +54,7 @@ pub(crate) struct Endpoint {
     pub(crate) table: &'static str,
     pub(crate) path: &'static str,
     pub(crate) way: Way,
-    /// The field of the time that windows bound.
+    /// The field of the time that windows bound; in a part its elements' own.
     pub(crate) time: &'static str,
     /// Records say whether they are live.
     pub(crate) mode: bool,
@@ -107,6 +109,9 @@ const CLAIMS: Endpoint = Endpoint {
     ..PAYMENTS
 };
 
+/// How the path of a part ends.
+const PART: &str = "/actions";
+
 /// Every endpoint; of each stream the one that lists it comes first.
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
     CHARGES,
@@ -126,6 +131,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     by_id(PAYOUTS, "/v1/payouts/", 3),
     by_id(PAYMENTS, "/payments/", 2),
     by_id(CLAIMS, "/disputes/", 3),
+    Endpoint { way: Way::Part, time: "processed_on", ..by_id(PAYMENTS, "/payments/", 3) },
     Endpoint { way: Way::Found, group: 4, ..PAYMENTS },
 ];
 
@@ -142,7 +148,7 @@ impl Endpoint {
 
     /// One object a request.
     pub(crate) fn single(&self) -> bool {
-        matches!(self.way, Way::One | Way::Found)
+        matches!(self.way, Way::One | Way::Part | Way::Found)
     }
 
     /// The stream that says what changed in the others.
@@ -155,7 +161,8 @@ impl Endpoint {
         let path = asked.target.split('?').next().unwrap_or_default();
         let by_id = String::from_utf8_lossy(&asked.body).contains("id:'");
         match self.way {
-            Way::One => path.starts_with(self.path) && path != PAYMENTS.path,
+            Way::One => path.starts_with(self.path) && path != PAYMENTS.path && !path.ends_with(PART),
+            Way::Part => path.starts_with(self.path) && path.ends_with(PART),
             Way::Found => path == self.path && by_id,
             Way::List | Way::Query | Way::Search => path == self.path && !by_id,
         }

@@ -367,7 +367,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The tables of a stream, the main one first.
-fn tables(main: &'static str) -> &'static [String] {
+pub(crate) fn tables(main: &'static str) -> &'static [String] {
     static TABLES: OnceLock<BTreeMap<String, Vec<String>>> = OnceLock::new();
     let read = || {
         let all = counterfoil::providers::declarations().unwrap().into_iter();

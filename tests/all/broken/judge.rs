@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use counterfoil::sync::PassEnd;
 
 use super::endpoints::{Endpoint, Way, streams};
-use super::house::{Case, Dump, NOW_MS, Stored};
+use super::house::{Case, Dump, NOW_MS, Stored, tables};
 use super::kinds::End;
 use super::matrix::Run;
 
@@ -85,7 +85,8 @@ impl<'a> Judge<'a> {
             if end == End::Unseen {
                 expected.insert((table.to_owned(), "sync.unseen".to_owned()));
             }
-            let rejected = self.case.column(&format!("SELECT id FROM rejected WHERE stream = '{table}'")).len();
+            let tables = tables(table).join("', '");
+            let rejected = self.case.column(&format!("SELECT id FROM rejected WHERE stream IN ('{tables}')")).len();
             self.hold(rejected == usize::from(end == End::Rejects), stream, || {
                 format!("{rejected} counted as rejected")
             });

@@ -91,9 +91,11 @@ impl Kind {
     pub(crate) fn end(&self, endpoint: &Endpoint, place: Place, lasting: bool) -> End {
         let own = (self.once, self.lasting);
         // What is no page is just that wherever pages are read.
-        let paged = !endpoint.single() || pages(endpoint) && self.lasting == End::Stops("sync.malformed");
+        // Elements of a part are read as records of a page are.
+        let paged =
+            !endpoint.single() || part(endpoint) || pages(endpoint) && self.lasting == End::Stops("sync.malformed");
         let (once, each_time) = self.alone.filter(|_| !paged).unwrap_or(own);
-        let searched = self.searched && endpoint.way == Way::One && endpoint.stream == "payments";
+        let searched = self.searched && by_id(endpoint) && endpoint.stream == "payments";
         match if lasting { each_time } else { once } {
             _ if searched => End::Whole,
             End::StopsAtFirst(_) if lists(endpoint) && place != Place::First => End::Whole,
@@ -136,9 +138,19 @@ fn lists(endpoint: &Endpoint) -> bool {
     endpoint.way == Way::List
 }
 
-/// The answer is one record.
+/// The answer is one record, or a part of it.
 fn by_id(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.way, Way::One | Way::Part)
+}
+
+/// The answer is one record.
+fn whole(endpoint: &Endpoint) -> bool {
     endpoint.way == Way::One
+}
+
+/// The answer is a part of a record, a bare array.
+fn part(endpoint: &Endpoint) -> bool {
+    endpoint.way == Way::Part
 }
 
 /// The answer is a page of records.
@@ -170,8 +182,11 @@ fn changed(exchange: &Exchange<'_>, change: impl Fn(&mut Value) -> Option<()>) -
     with_body(exchange, json.to_string().as_bytes())
 }
 
-/// The newest record of a page, or the only one.
+/// The newest record of a page or element of a part, or the only record.
 fn newest(json: &mut Value) -> Option<&mut Value> {
+    if json.is_array() {
+        return json.get_mut(0);
+    }
     if json.get("data").is_some() { json["data"].get_mut(0) } else { json.get("id").is_some().then_some(json) }
 }
 

@@ -128,6 +128,7 @@ fn outcomes_of_checkoutcom_attempts() {
         ("pay_5", "canceled", "china_unionpay"),
         ("pay_6", "pending", "jcb"),
         ("pay_7", "paid", "visa"),
+        ("pay_8", "declined", "visa"),
     ] {
         let values = format!("'{id}', 0, '{status}', 500, 'gbp', 'card', '{scheme}', 'deferred_debit', 'googlepay'");
         let columns = "id, requested_at, status, amount, currency, method_type, card_scheme, card_type, card_wallet";
@@ -139,6 +140,13 @@ fn outcomes_of_checkoutcom_attempts() {
         let values = format!("'{id}', '{payment}', 'authorization', 'declined', {at}, 'gbp', '{code}'");
         let columns = "id, payment_id, type, status, processed_at, currency, response_code";
         add(&db, "checkoutcom_payment_actions", columns, &values);
+    }
+    // Read by its payment's id, an action says only whether it was approved.
+    let columns = "id, payment_id, type, approved, processed_at, currency, response_code";
+    for action in
+        ["'act_4', 'pay_8', 'authorization', 0, 10, 'gbp', '20014'", "'act_5', 'pay_8', 'capture', 0, 20, 'gbp', '2'"]
+    {
+        add(&db, "checkoutcom_payment_actions", columns, action);
     }
     db.execute_batch(
         "UPDATE checkoutcom_payments SET three_ds_version = '2.2.0', three_ds_eci = '05' WHERE id = 'pay_1'",
@@ -155,6 +163,7 @@ fn outcomes_of_checkoutcom_attempts() {
             "pay_4 blocked diners charge google_pay none 40101",
             "pay_5 error unionpay charge google_pay none -",
             "pay_6 pending jcb charge google_pay none -",
+            "pay_8 declined visa charge google_pay none 20014",
         ]
     );
 }

@@ -135,7 +135,11 @@ fn no_request_of_ours_violates_the_published_schemas() {
         let path = table.replace("checkoutcom_", "/").replace("stripe_", "/v1/") + "/";
         let asked = sandbox.requests().split_off(before);
         let single = asked.iter().filter(|one| one.path.starts_with(&path) && one.path != "/payments/search");
-        assert_eq!(single.map(|one| one.status).collect::<Vec<_>>(), [200], "{table}");
+        // A payment's actions are asked for by themselves.
+        let (parts, records): (Vec<_>, Vec<_>) = single.partition(|one| one.path.ends_with("/actions"));
+        assert_eq!(records.iter().map(|one| one.status).collect::<Vec<_>>(), [200], "{table}");
+        let due: &[u16] = if table == "checkoutcom_payments" { &[200] } else { &[] };
+        assert_eq!(parts.iter().map(|one| one.status).collect::<Vec<_>>(), due, "{table}");
     }
     knows_every_parameter(&sandbox.requests(), &shapes);
     refuses_what_is_wrong(&sandbox, &stripe, &checkout);

@@ -253,6 +253,12 @@ impl Bench {
         assert!(store.execute(sql, []).unwrap() > 0, "{sql}");
     }
 
+    /// The first column of a query's rows, as text.
+    pub(super) fn column(&self, sql: &str) -> Vec<String> {
+        let rows = Reader::open(&self.parts.store_path).unwrap().table(sql).unwrap().rows.into_iter();
+        rows.map(|row| row[0].str().unwrap().to_owned()).collect()
+    }
+
     /// Status by id, and whether it is marked as gone.
     pub(super) fn held(&self, table: &str) -> HashMap<String, (String, bool)> {
         let sql = format!("SELECT id, coalesce(status, ''), deleted_at IS NOT NULL FROM {table}");

@@ -348,3 +348,70 @@ fn what_no_event_tells_of_is_read_again_while_it_is_open() {
         assert!(behind.iter().any(|one| one == what), "{behind:?}");
     }
 }
+
+/// Checkout.com shows no refund in this answer, as if there had been none yet.
+fn without_refunds(body: &mut Value) {
+    let refund = |action: &Value| action["type"] == "Refund";
+    if let Some(actions) = body.as_array_mut() {
+        return actions.retain(|action| !refund(action));
+    }
+    let many = body.get("data").is_some();
+    let payments = if many { body["data"].as_array_mut().unwrap() } else { std::slice::from_mut(body) };
+    for payment in payments.iter_mut().filter(|payment| payment["balances"].is_object()) {
+        if payment["status"].as_str().is_some_and(|status| status.to_lowercase().ends_with("refunded")) {
+            payment["status"] = json!("Captured");
+        }
+        payment["balances"]["total_refunded"] = json!(0);
+        if let Some(actions) = payment["actions"].as_array_mut() {
+            actions.retain(|action| !refund(action));
+        }
+    }
+}
+
+/// A payment of more than a hundred days ago is disputed and refunded. Days of that age are not listed again: what the
+/// dispute names is read by its id.
+pub(super) fn a_refund_of_an_old_payment(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(40, 1_000).await;
+        bench.bend(|asked, told| {
+            if asked.starts_with("/payments/") {
+                without_refunds(&mut told.body);
+            }
+        });
+        bench.pass().await;
+        bench.advance(110 * DAY);
+        bench.pass().await;
+        let payments = bench.truth().into_iter().find(|(table, _)| *table == "checkoutcom_payments").unwrap().1;
+        let old = payments.into_iter().find(|one| one.status == "refunded").unwrap();
+        let stands = |bench: &Bench| {
+            let status = format!("SELECT status FROM checkoutcom_payments WHERE id = '{}'", old.id);
+            let refunds = format!("SELECT amount || ' ' || currency FROM refunds WHERE payment_id = '{}'", old.id);
+            (bench.column(&status), bench.column(&refunds))
+        };
+        assert_eq!(stands(&bench), (vec!["captured".to_owned()], vec![]));
+        let disputed_at = jiff::Timestamp::from_millisecond(bench.clock.wall_ms()).unwrap().to_string();
+        let id = old.id.clone();
+        bench.bend(move |asked, told| {
+            if !asked.starts_with("/disputes?") {
+                return;
+            }
+            for dispute in told.body["data"].as_array_mut().into_iter().flatten() {
+                if dispute["last_update"].as_str() > Some(&disputed_at) {
+                    dispute["payment_id"] = json!(id);
+                }
+            }
+        });
+        bench.advance(4 * DAY);
+        bench.pass().await;
+        bench.straighten();
+        let mut wrong = bench.settled().await;
+        let (status, refunds) = stands(&bench);
+        if status != ["refunded"] {
+            wrong.push(format!("the payment is {status:?}"));
+        }
+        if refunds != [format!("{} {}", old.amount, old.currency)] {
+            wrong.push(format!("its refund is missing: {refunds:?}"));
+        }
+        wrong
+    })
+}

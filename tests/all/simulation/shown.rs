@@ -118,9 +118,21 @@ impl Stream {
         let mine = (0..rows.len()).find(|at| page.text(rows.row(*at)[id]) == row.id);
         let Some(mine) = mine else { return Some("not among those shown".to_owned()) };
         let own = other_column(&page, rows.row(mine), &self.columns, &row.values);
-        own.or_else(|| {
-            self.children.iter().zip(&row.children).find_map(|(child, held)| child.differs(&page, mine, held))
+        let children = self.children.iter().zip(&row.children);
+        own.or_else(|| children.clone().find_map(|(child, held)| child.differs(&page, mine, held))).or_else(|| {
+            let parts = self.parts(direct, row, &page, moment)?;
+            parts.iter().find_map(|part| children.clone().find_map(|(child, held)| child.lacks(part, held)))
         })
+    }
+
+    /// What the face shows of the parts of an object that was read by its id; `None` where it has none.
+    fn parts(&self, direct: &Direct, row: &Row, page: &Page, moment: i64) -> Option<Vec<Page>> {
+        let apart = self.line.stream.apart.iter().filter(|_| row.source == "get");
+        let shown = apart.map(|part| {
+            let (status, body) = direct.shown(FaceName::CheckoutCom, &(part.ask)(&row.id).path, None, moment);
+            (status == 200).then(|| self.line.projection.part(page, part.field, body).ok())?
+        });
+        shown.collect()
     }
 
     /// What the face shows of one object at a moment, as the product reads it.
@@ -174,6 +186,18 @@ impl Child {
         let missing =
             |at: &usize| held.iter().all(|row| other_column(page, rows.row(*at), &self.columns, row).is_some());
         shown.iter().any(missing).then(|| format!("{}: another row is held than is shown", self.name))
+    }
+}
+
+impl Child {
+    /// What a part shows of one parent and is not held: both were read together, so the rows are as new as the parent's. More
+    /// may be held: another read tells of more.
+    fn lacks(&self, part: &Page, held: &[Vec<Text>]) -> Option<String> {
+        let rows = &part.tables[self.at];
+        let missing =
+            |at: &usize| held.iter().all(|row| other_column(part, rows.row(*at), &self.columns, row).is_some());
+        let lacking = (0..rows.len()).filter(missing).count();
+        (lacking > 0).then(|| format!("{}: {lacking} rows are shown and not held", self.name))
     }
 }
 

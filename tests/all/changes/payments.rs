@@ -1,0 +1,163 @@
+//! A payment that is marked as changed is read by its id, and so are its actions: they come together or not at all.
+
+use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Key, Logged};
+use serde_json::Value;
+
+use super::count;
+use crate::sync::{Rig, behind_its_back, problems, stream_problem};
+
+/// A refunded payment as the store holds it: what was rewound, and what must come back.
+struct Refunded {
+    id: String,
+    /// Id and amount of its refund.
+    refund: (String, i64),
+}
+
+/// An agent that has read everything; one payment of it, refunded long after it was made, is rewound to the time before its
+/// refund and marked, as by a dispute.
+async fn before_the_refund(lacks: &[&str]) -> (Rig, Refunded) {
+    let rig = Rig::with(40, false, |options| {
+        options.payments = 2_000;
+        let lacks = lacks.iter().map(|scope| (*scope).to_owned()).collect();
+        options.checkout_keys = vec![Key { lacks, ..Key::reading_all(CHECKOUT_KEY) }];
+    })
+    .await;
+    // The second pass settles what disputes marked while the first one was still reading payments.
+    for _ in 0..2 {
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    }
+    let whole = "SELECT p.id, a.id, a.amount FROM checkoutcom_payments p
+        JOIN checkoutcom_payment_actions a ON a.payment_id = p.id AND a.type = 'refund'
+        WHERE p.status = 'refunded' AND a.amount = p.amount ORDER BY p.requested_at LIMIT 1";
+    let row = rig.reader().table(whole).unwrap().rows.remove(0);
+    let (id, refund) = (row[0].str().unwrap().to_owned(), row[1].str().unwrap().to_owned());
+    behind_its_back(
+        &rig,
+        &format!(
+            "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
+             SELECT account, 'checkoutcom_payments', id, read_at, read_seq, 'checkoutcom_disputes'
+             FROM checkoutcom_payments WHERE id = '{id}';
+             UPDATE checkoutcom_payments SET status = 'captured', amount_refunded = 0 WHERE id = '{id}';
+             DELETE FROM checkoutcom_payment_actions WHERE id = '{refund}'"
+        ),
+    );
+    (rig, Refunded { id, refund: (refund, row[2].int().unwrap()) })
+}
+
+impl Refunded {
+    /// Status of the payment, how it was read, refunds in the view, marks.
+    fn stands(&self, rig: &Rig) -> (String, String, Vec<(String, i64)>, i64) {
+        let reader = rig.reader();
+        let row = format!("SELECT status, source FROM checkoutcom_payments WHERE id = '{}'", self.id);
+        let row = reader.table(&row).unwrap().rows.remove(0);
+        let text = |at: usize| row[at].str().unwrap().to_owned();
+        let view = "SELECT refund_id, amount FROM refunds WHERE provider = 'checkoutcom' AND status = 'succeeded'";
+        let refunds = reader.table(&format!("{view} AND payment_id = '{}'", self.id)).unwrap().rows;
+        let refunds = refunds.iter().map(|row| (row[0].str().unwrap().to_owned(), row[1].int().unwrap())).collect();
+        (text(0), text(1), refunds, count(rig, "SELECT count(*) FROM changes"))
+    }
+
+    fn before(&self) -> (String, String, Vec<(String, i64)>, i64) {
+        ("captured".to_owned(), "search".to_owned(), vec![], 1)
+    }
+
+    fn after(&self, source: &str) -> (String, String, Vec<(String, i64)>, i64) {
+        ("refunded".to_owned(), source.to_owned(), vec![self.refund.clone()], 0)
+    }
+
+    fn actions(&self) -> String {
+        format!("/payments/{}/actions", self.id)
+    }
+}
+
+/// Paths and statuses of what was asked about single payments since then.
+fn asked(rig: &Rig, before: usize) -> Vec<(String, u16)> {
+    let single = |one: &Logged| one.path.starts_with("/payments/pay_") || one.body.contains("id:'");
+    let since = rig.sandbox.requests().split_off(before).into_iter();
+    since.filter(single).map(|one| (one.path, one.status)).collect()
+}
+
+#[tokio::test]
+async fn the_refund_behind_a_changed_payment_comes_with_it() {
+    let (rig, payment) = before_the_refund(&[]).await;
+    assert_eq!(payment.stands(&rig), payment.before());
+    let before = rig.sandbox.requests().len();
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let (by_id, actions) = (format!("/payments/{}", payment.id), payment.actions());
+    assert_eq!(asked(&rig, before), [(by_id, 200), (actions, 200)]);
+    assert_eq!(payment.stands(&rig), payment.after("get"));
+    // Each row has the number of its own read, and what search told and the bare array does not is kept.
+    let sql = format!(
+        "SELECT count(*) FROM checkoutcom_payment_actions a JOIN checkoutcom_payments p ON p.id = a.payment_id
+         WHERE p.id = '{}' AND a.source = 'get' AND a.read_seq > p.read_seq AND a.read_at = p.read_at AND a.approved = 1
+         AND a.currency = p.currency AND a.deleted_at IS NULL AND",
+        payment.id
+    );
+    let of = |condition: &str| count(&rig, &format!("{sql} {condition}"));
+    let kinds = ["authorization", "capture"].map(|kind| of(&format!("a.type = '{kind}' AND a.status = 'approved'")));
+    assert_eq!((kinds, of("a.type = 'refund' AND a.status IS NULL")), ([1, 1], 1));
+    assert_eq!(count(&rig, "SELECT count(*) FROM rejected"), 0);
+}
+
+#[tokio::test]
+async fn where_the_actions_may_not_be_read_search_brings_both() {
+    for code in [403, 404] {
+        let (rig, payment) = before_the_refund(&[]).await;
+        rig.sandbox.set_faults(vec![Fault::always(&payment.actions(), FaultKind::status(code))]);
+        let before = rig.sandbox.requests().len();
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new(), "{code}");
+        let asked: Vec<u16> = asked(&rig, before).into_iter().map(|(_, status)| status).collect();
+        assert_eq!(asked, [200, code, 200]);
+        assert_eq!(payment.stands(&rig), payment.after("search"));
+    }
+    let (rig, payment) = before_the_refund(&["gateway:payment-details"]).await;
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!(payment.stands(&rig), payment.after("search"));
+}
+
+#[tokio::test]
+async fn actions_that_cannot_be_read_keep_the_payment_as_it_was_and_its_mark() {
+    let (rig, payment) = before_the_refund(&[]).await;
+    let (status, actions) = (FaultKind::status, payment.actions());
+    for (kind, code) in [
+        (status(401), "http.unauthorised"),
+        (status(422), "http.bad_request"),
+        (FaultKind::Html, "http.wrong_content"),
+        (FaultKind::ContentType, "http.wrong_content"),
+        (FaultKind::Short, "sync.malformed"),
+        // An object where the array should be.
+        (FaultKind::Empty, "sync.malformed"),
+    ] {
+        rig.sandbox.set_faults(vec![Fault::always(&actions, kind.clone())]);
+        let report = rig.sync().await;
+        assert_eq!(stream_problem(&report, "payments").as_deref(), Some(code), "{kind:?}");
+        assert_eq!(payment.stands(&rig), payment.before(), "{kind:?}");
+    }
+    // It is there and search does not show it: it is not given up as another entity's.
+    let unseen = Fault::always("/payments/search", FaultKind::Empty);
+    rig.sandbox.set_faults(vec![Fault::always(&actions, status(404)), unseen]);
+    assert_eq!(stream_problem(&rig.sync().await, "payments").as_deref(), Some("http.not_found"));
+    assert_eq!(payment.stands(&rig), payment.before());
+    // Cut once, it is asked for again at once; and all is in.
+    rig.sandbox.set_faults(vec![Fault::nth(&actions, 1, FaultKind::Cut)]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!(payment.stands(&rig), payment.after("get"));
+    assert_eq!(count(&rig, "SELECT count(*) FROM problems WHERE cleared_at IS NULL"), 0);
+}
+
+#[tokio::test]
+async fn an_odd_action_is_looked_at_once_more_and_then_counted() {
+    let (rig, payment) = before_the_refund(&[]).await;
+    rig.sandbox.set_faults(vec![Fault::nth(&payment.actions(), 1, FaultKind::Odd)]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!((payment.stands(&rig), count(&rig, "SELECT count(*) FROM rejected")), (payment.after("get"), 0));
+    let (rig, payment) = before_the_refund(&[]).await;
+    rig.sandbox.set_faults(vec![Fault::always(&payment.actions(), FaultKind::Odd)]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    // The newest action is the refund: it alone is missing, and that is counted.
+    let (status, source, refunds, marks) = payment.stands(&rig);
+    assert_eq!((status.as_str(), source.as_str(), refunds, marks), ("refunded", "get", vec![], 0));
+    let rejected = rig.reader().table("SELECT stream, id, reason, field FROM rejected").unwrap().rows;
+    let rejected: Vec<&str> = rejected.iter().flatten().map(|value| value.str().unwrap()).collect();
+    assert_eq!(rejected, ["checkoutcom_payment_actions", &payment.refund.0, "unexpected_text", "amount"]);
+}
