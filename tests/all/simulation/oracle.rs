@@ -172,8 +172,9 @@ impl Oracle {
             .map_err(|problem| problem.to_string())?;
         let Some(row) = stated.rows.first() else { return Ok(()) };
         let (from, to, changed) = (row[0].int(), row[1].int(), row[2].int());
-        let horizon = known.horizon;
-        let more = to > horizon.listed_to || changed > known.changed_to || from.is_some() && from < horizon.listed_from;
+        // What was listed without a hole then is so now, though a hole may lie between it and what was listed since.
+        let holed = |(low, high)| known.missing.iter().any(|hole| hole.0 < high && hole.1 > low);
+        let more = to > known.horizon.listed_to || changed > known.changed_to || from.zip(to).is_some_and(holed);
         if more {
             return Err(format!("{table}: stated is {from:?} to {to:?}, changes to {changed:?}; known is {known:?}"));
         }
