@@ -8,7 +8,6 @@ use super::parts::{Candidate, Parts, field, provider_of};
 use super::request::words;
 use crate::config::{Connection as Wanted, Environment, Provider as Kind};
 use crate::problem::{self, Result};
-use crate::store::Account;
 use crate::sync::{identify, probe};
 use crate::vault::{Origin, Secret};
 
@@ -22,18 +21,12 @@ pub async fn set(parts: &Parts, connection: &str, key: &str, secret: Secret, ful
     if form.full_access && !full_access {
         return Err(problem::KEY_FULL_ACCESS.plain());
     }
-    let mut account = parts.account(connection).await?;
+    let account = parts.account(connection).await?;
     right_world(&wanted, account.livemode, form.live)?;
     let secret = Arc::new(secret);
     let candidate = parts.make(connection, &wanted, &account, Arc::new(Candidate(secret.clone())))?;
-    let before = match identify(&candidate).await? {
-        Some(true) => None,
-        Some(false) => return Err(problem::SYNC_OTHER_ACCOUNT.with(connection)),
-        None => holder(parts, (connection, &wanted), (&account, form.live), &secret).await?,
-    };
-    let came_back = before.is_some();
-    if let Some(before) = before {
-        account = come_back(parts, connection, &account, before).await?;
+    if identify(&candidate).await? == Some(false) {
+        return Err(problem::SYNC_OTHER_ACCOUNT.with(connection));
     }
     let origins = wanted.origins().into_iter().map(Origin::parse).collect::<Result<Vec<_>>>()?;
     let now = parts.seams.clock.wall_ms();
@@ -41,49 +34,7 @@ pub async fn set(parts: &Parts, connection: &str, key: &str, secret: Secret, ful
     parts.store.run(move |store| store.set_livemode(account.account, form.live)).await?;
     parts.unready(connection);
     let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
-    Ok(
-        json!({"connection": connection, "key": key, "live": form.live, "origins": origins, "rows_came_back": came_back}),
-    )
-}
-
-/// The account that holds what a key shows, when its own holds nothing yet: that of a connection which was removed, say.
-async fn holder(
-    parts: &Parts,
-    (connection, wanted): (&str, &Wanted),
-    (own, live): (&Account, bool),
-    secret: &Arc<Secret>,
-) -> Result<Option<Account>> {
-    let accounts = parts.store.run(|store| store.accounts()).await?;
-    let others = accounts.into_iter().filter(|other| other.account != own.account && other.provider == own.provider);
-    for other in others.filter(|other| other.livemode.is_none_or(|mode| mode == live)) {
-        let candidate = parts.make(connection, wanted, &other, Arc::new(Candidate(secret.clone())))?;
-        // Whatever keeps it from being known now: no page that another account holds enters later either.
-        if identify(&candidate).await.is_ok_and(|same| same == Some(true)) {
-            return Ok(Some(other));
-        }
-    }
-    Ok(None)
-}
-
-/// Goes on with an account whose connection was removed; one that still has a name is not taken from it.
-async fn come_back(parts: &Parts, connection: &str, own: &Account, before: Account) -> Result<Account> {
-    if before.connection.is_some() {
-        return parts.store.run(move |store| Err(store.held_by(before.account))).await;
-    }
-    let (name, uuid, now) = (connection.to_owned(), own.uuid.clone(), parts.seams.clock.wall_ms());
-    let (own, tables) = (own.account, super::parts::tables(&own.provider));
-    let account = parts
-        .store
-        .run(move |store| {
-            if store.holds_any(own, &tables)? {
-                return Err(store.held_by(before.account));
-            }
-            store.name(before.account, &name, now)?;
-            Ok(before)
-        })
-        .await?;
-    parts.vault().remove_account(&uuid)?;
-    Ok(account)
+    Ok(json!({"connection": connection, "key": key, "live": form.live, "origins": origins}))
 }
 
 /// Live with live, test with test: by the environment that is configured, and by what the account was before.

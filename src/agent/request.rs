@@ -122,20 +122,25 @@ pub async fn perform(parts: &Parts, request: Request, tell: Tell<'_>) -> Result<
 
 async fn rename(parts: &Parts, old: String, new: String) -> Result<Value> {
     let (names, now) = ((old.clone(), new.clone()), parts.seams.clock.wall_ms());
+    // A name under which a key is sealed is somebody's, whether or not anything was read by it.
+    let sealed: Vec<String> = parts.vault().list().into_iter().map(|label| label.account).collect();
     let rename = move |store: &mut crate::store::Store| {
         let Some(account) = store.account(&names.0)? else { return Ok(Renamed::Unknown) };
+        if store.account(&names.1)?.is_some_and(|other| sealed.contains(&other.uuid)) {
+            return Ok(Renamed::Taken);
+        }
         store.rename_connection(&names.0, &names.1, &super::parts::tables(&account.provider), now)
     };
-    let done = parts.store.run(rename).await?;
-    let freed = match done {
-        Renamed::Done { freed } => freed,
-        Renamed::Taken => return Err(problem::CONNECTION_TAKEN.with(new)),
-        Renamed::Unknown => return Err(problem::NO_CONNECTION.with(old)),
-    };
-    parts.unready(&old);
-    parts.unready(&new);
-    freed.map_or(Ok(0), |freed| parts.vault().remove_account(&freed.uuid))?;
-    Ok(json!({"old": old, "new": new}))
+    // What is under way by either name stores nothing more, before and after.
+    let unready = || [&old, &new].into_iter().for_each(|name| parts.unready(name));
+    unready();
+    let done = parts.store.run(rename).await;
+    unready();
+    match done? {
+        Renamed::Done => Ok(json!({"old": old, "new": new})),
+        Renamed::Taken => Err(problem::CONNECTION_TAKEN.with(new)),
+        Renamed::Unknown => Err(problem::NO_CONNECTION.with(old)),
+    }
 }
 
 async fn remove(parts: &Parts, name: String) -> Result<Value> {

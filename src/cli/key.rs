@@ -73,9 +73,6 @@ fn set(context: &Context, name: &str, full_access: bool) -> Result<Exit> {
         text(&done, "connection"),
         origins.join(", ")
     ));
-    if done["rows_came_back"] == true {
-        context.out.line("It shows what was read before its connection was removed: that goes on, under this name.");
-    }
     context.out.facts("key", done);
     Ok(Exit::Fine)
 }

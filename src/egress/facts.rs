@@ -11,8 +11,10 @@ use super::gate::{Event, Mark};
 use super::wire::{Codes, Funding, Outcome, Provider, Scheme};
 use crate::problem::{EGRESS_FACT, Problem, Result};
 
+/// With the accounts named, because the indexes on time begin with them: a store of years is not to be walked for a day.
 const ATTEMPTS: &str = "SELECT account, attempt_id, attempted_at, provider, outcome, scheme, funding, card_token, \
-     payer_token FROM payment_attempts WHERE account IN (SELECT account FROM accounts) AND method = 'card' AND attempted_at >= ?1 AND attempted_at < ?2";
+     payer_token FROM payment_attempts WHERE account IN (SELECT account FROM accounts) AND method = 'card' \
+     AND attempted_at >= ?1 AND attempted_at < ?2";
 
 /// Hands every card attempt of `[from_ms, until_ms)` to `take`, with its moment (UTC ms) and the mark that earlier versions
 /// would have given it, in no particular order.
@@ -85,7 +87,7 @@ mod tests {
         ] {
             assert!(steps.iter().any(|step| step.ends_with(index)), "{steps:#?}");
         }
-        let walked = steps.iter().filter(|step| step.contains("SCAN stripe_charges") || step.contains("SCAN p"));
+        let walked = steps.iter().filter(|step| step.starts_with("SCAN stripe_charges") || step.starts_with("SCAN p "));
         assert_eq!(walked.count(), 0, "{steps:#?}");
     }
 }

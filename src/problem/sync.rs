@@ -24,7 +24,7 @@ super::entries! {
     SYNC_OTHER_ACCOUNT = "sync.other_account", Error, Problem, "The key belongs to another account than the rows of this connection",
         "Nothing was changed. Make a new connection for that account, or set a key of the right one.";
     SYNC_HELD_TWICE = "sync.held_twice", Error, Partly, "What the provider shows is held already, by another connection",
-        "Two connections with keys of one account would count everything twice, so nothing of it was stored. Take one of them out: `counterfoil connection remove NAME`, and its section in the configuration. If this one is to go on for the other, take this one out and rename the other: `counterfoil connection rename OLD NEW`.";
+        "Two connections with keys of one account would count everything twice, so nothing of it was stored. Take one of them out: `counterfoil connection remove NAME`, and its section in the configuration; the other one then goes on with what both have read. Where only one stream is shown to both, leave it out of one with `streams`.";
     SYNC_NO_STREAM = "sync.no_stream", Error, Usage, "There is no such stream",
         "`counterfoil status` lists connections and their streams.";
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -22,15 +23,15 @@ impl Manager {
     /// stop. Until what is returned goes, the manager hears every few seconds that it is to wait on.
     pub fn starting(&self) -> Starting {
         let (end, ended) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            loop {
+        let thread = std::thread::spawn(move || {
+            for _ in 0..LONGEST_START.as_secs() / (GRANTED / 3).as_secs() {
                 send(&[Word::Wait(GRANTED), Word::Status("starting")]);
                 if ended.recv_timeout(GRANTED / 3) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
             }
         });
-        Starting(end)
+        Starting { end: Some(end), thread: Some(thread) }
     }
 
     /// The agent works, and this is how: one line, which `systemctl status` shows. Never a name or a value of a record.
@@ -57,9 +58,22 @@ impl Manager {
 /// So long the manager is asked to wait on.
 const GRANTED: Duration = Duration::from_secs(30);
 
-/// Held while the agent begins.
+/// What has not begun by then hangs.
+const LONGEST_START: Duration = Duration::from_secs(3600);
+
+/// Held while the agent begins. When it goes, the last word of that has been said.
 #[derive(Debug)]
-pub struct Starting(#[allow(dead_code)] Sender<()>); // held, never sent to
+pub struct Starting {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
 
 /// What can be told, in the protocol's own terms.
 enum Word<'a> {

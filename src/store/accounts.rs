@@ -103,6 +103,25 @@ impl Store {
         self.connection.row_cached(&sql, [account], |row| row.get(0)).optional().doing("looking for a row")
     }
 
+    /// The id of a row of this account that is not deleted: from a place on that lot chose (`lot` of 2⁶⁴), so that each has its
+    /// chance and none of the others is looked at.
+    pub fn some_id(&self, account: i64, stream: &str, lot: u64) -> Result<Option<String>> {
+        let doing = "looking for a row";
+        let sql = format!("SELECT coalesce(max(rowid), 0) FROM {stream}");
+        let last: i64 = self.connection.row_cached(&sql, [], |row| row.get(0)).doing(doing)?;
+        let from = (u128::from(lot) * last.max(0) as u128 >> 64) as i64;
+        let sql = format!(
+            "SELECT id FROM {stream} WHERE rowid >= ?2 AND account = ?1 AND deleted_at IS NULL ORDER BY rowid LIMIT 1"
+        );
+        for from in [from, 0] {
+            let found = self.connection.row_cached(&sql, params![account, from], |row| row.get(0)).optional();
+            if let Some(id) = found.doing(doing)? {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
     /// Rows of a stream that the store holds for an account.
     pub fn count_rows(&self, account: i64, stream: &str) -> Result<i64> {
         let sql = format!("SELECT count(*) FROM {stream} WHERE account = ?1");

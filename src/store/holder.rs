@@ -1,5 +1,6 @@
 //! One object, one account: the provider's ids are its own all over, so a page with an id that another account holds is
-//! that account's, read by a second connection. Nothing of it enters: every total would count it twice.
+//! that account's, read by a second connection. Nothing of it enters: every total would count it twice. Only what belongs to
+//! no connection any more goes over to the one that reads it now.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -14,11 +15,8 @@ use crate::testpoint::planted;
 /// What became of giving a connection another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Renamed {
-    /// It has it. The account that had the name before held nothing and lost it.
-    Done {
-        /// That account, if there was one.
-        freed: Option<Account>,
-    },
+    /// It has it. An account that had the name before held nothing and lost it.
+    Done,
     /// There is no connection of the old name.
     Unknown,
     /// The new name is that of an account with rows, or of another provider.
@@ -26,24 +24,49 @@ pub enum Renamed {
 }
 
 impl Store {
-    /// Refuses a page with an id that another account of the provider holds.
+    /// Refuses a page with an id that another connection's account holds. What an account holds whose connection was removed
+    /// becomes this one's, and the page is merged with it.
     pub(super) fn held_once(&self, commit: &Commit) -> Result<()> {
-        let doing = "looking for other holders of a page";
         let (account, table) = (commit.upsert.account, &commit.upsert.stream);
-        let sql = "SELECT 1 FROM accounts WHERE account <> ?1 AND provider = (SELECT provider FROM accounts WHERE account = ?1)";
-        let alone = self.connection.row_cached(sql, [account], |_| Ok(())).optional().doing(doing)?.is_none();
-        if alone || planted("held_twice") {
+        let mut others = self.others(account)?;
+        others.retain(|other| self.holds_any(other.account, std::slice::from_ref(table)).unwrap_or(true));
+        if others.is_empty() || planted("held_twice") {
             return Ok(());
         }
-        let sql = format!(
-            "SELECT account FROM {table} WHERE id = ?2 AND account IN (SELECT account FROM accounts
-                WHERE account <> ?1 AND provider = (SELECT provider FROM accounts WHERE account = ?1))"
-        );
         for id in commit.page.ids() {
-            let holder = self.connection.row_cached(&sql, params![account, id], |row| row.get(0)).optional();
-            if let Some(holder) = holder.doing(doing)? {
-                return Err(self.held_by(holder));
+            // Most of a page is held already: then nobody else may hold it.
+            if self.holds(account, table, id)? {
+                continue;
             }
+            for other in &others {
+                if !self.holds(other.account, table, id)? {
+                    continue;
+                }
+                if other.connection.is_some() {
+                    return Err(self.held_by(other.account));
+                }
+                self.take_over(commit, other.account, id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The provider's other accounts.
+    fn others(&self, account: i64) -> Result<Vec<Account>> {
+        let all = self.accounts()?;
+        let Some(own) = all.iter().find(|one| one.account == account).cloned() else { return Ok(Vec::new()) };
+        Ok(all.into_iter().filter(|one| one.account != account && one.provider == own.provider).collect())
+    }
+
+    /// Gives an object's rows to this account.
+    fn take_over(&self, commit: &Commit, from: i64, id: &str) -> Result<()> {
+        for target in &commit.upsert.tables {
+            let column = target.object.as_deref().unwrap_or("id");
+            let sql =
+                format!("UPDATE OR REPLACE {} SET account = ?1 WHERE account = ?2 AND {column} = ?3", target.name);
+            self.connection
+                .execute_cached(&sql, params![commit.upsert.account, from, id])
+                .doing("taking over what a removed connection held")?;
         }
         Ok(())
     }
@@ -80,7 +103,7 @@ impl Store {
             return Ok(Renamed::Taken);
         }
         self.name(renamed.account, new, now_ms)?;
-        Ok(Renamed::Done { freed })
+        Ok(Renamed::Done)
     }
 
     /// Gives an account a name, and takes it from the one that has it.

@@ -3,10 +3,14 @@
 use super::call::Stop;
 use super::connection::{Connection, Line};
 use super::plan::{DAY_MS, Purpose};
+use super::walk;
 use crate::http::Failure;
 use crate::problem::Result;
 use crate::providers::Position;
 use crate::testpoint::planted;
+
+/// So many objects of a stream are asked for before it counts that none is shown.
+const TRIES: usize = 3;
 
 /// One harmless read of a stream: does the key see it? Also tells the provider's time.
 pub async fn probe(of: &Connection, line: &Line) -> Result<()> {
@@ -25,13 +29,13 @@ pub(super) async fn is_foreign(of: &Connection, now: i64) -> Result<bool> {
     if due.is_some_and(|last| (0..DAY_MS).contains(&(now - last))) || planted("any_account") {
         return Ok(false);
     }
-    // Where nobody can tell, the streams will meet what is in the way.
-    let foreign = identify(of).await.ok().flatten() == Some(false);
-    if !foreign {
+    // Where nobody can tell, the streams will meet what is in the way, and the next pass asks.
+    let Ok(shown) = identify(of).await else { return Ok(false) };
+    if shown != Some(false) {
         let table = line.table().to_owned();
         of.store.run(move |store| store.set_round(account, &table, "account", now)).await?;
     }
-    Ok(foreign)
+    Ok(shown == Some(false))
 }
 
 /// Whether the key belongs to the account whose rows we hold: it must be able to read one of them. `None` when the account
@@ -40,19 +44,36 @@ pub async fn identify(of: &Connection) -> Result<Option<bool>> {
     let mut refused = None;
     // What a feed says is let go after a while: it proves nothing.
     for line in of.lines.iter().filter(|line| !line.is_feed()) {
-        let (account, table) = (of.account, line.table().to_owned());
-        let newest = of.store.run(move |store| store.newest_id(account, &table)).await?;
-        let Some(id) = newest else { continue };
-        let ask = (of.provider.one)(line.stream, &id);
-        match of.caller.call(&ask, || of.count(line, Purpose::Check)).await {
-            Ok(_) => return Ok(Some(true)),
-            // This one may be gone, or be of an entity that the key does not cover: of another account is what shows none.
-            Err(Stop::Failure(Failure::Status(status))) if status.status == 404 => {
-                refused = Some(false);
+        for _ in 0..TRIES {
+            let (account, table, lot) = (of.account, line.table().to_owned(), of.entropy.below(u64::MAX));
+            let id = of.store.run(move |store| store.some_id(account, &table, lot)).await?;
+            let Some(id) = id else { break };
+            match shows(of, line, &id).await? {
+                Some(true) => return Ok(Some(true)),
+                // This one may be gone, or be of an entity that the key does not cover: of another account is what shows none.
+                Some(false) => refused = Some(false),
+                None => break,
             }
-            Err(Stop::Failure(Failure::Status(status))) if status.status == 403 => {}
-            Err(stop) => return Err(stop.problem()),
         }
     }
     Ok(refused)
+}
+
+/// Whether the key shows this object, by its id or by search; `None` where it may not ask.
+async fn shows(of: &Connection, line: &Line, id: &str) -> Result<Option<bool>> {
+    let by_id = (of.provider.one)(line.stream, id);
+    let status = match of.caller.call(&by_id, || of.count(line, Purpose::Check)).await {
+        Ok(_) => return Ok(Some(true)),
+        Err(Stop::Failure(Failure::Status(status))) if matches!(status.status, 403 | 404) => status.status,
+        Err(stop) => return Err(stop.problem()),
+    };
+    let Some(search) = of.provider.find.and_then(|find| find(line.stream, id, None)) else {
+        return Ok((status == 404).then_some(false));
+    };
+    match walk::fetch(of, line, &search, &line.stream.shape, Purpose::Check).await {
+        Ok((page, _)) if page.records > 0 => Ok(Some(true)),
+        Ok(_) => Ok((status == 404).then_some(false)),
+        Err(Stop::Failure(Failure::Status(status))) if status.status == 403 => Ok(None),
+        Err(stop) => Err(stop.problem()),
+    }
 }

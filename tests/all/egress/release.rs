@@ -67,6 +67,32 @@ fn a_week_ends_with_its_late_batch() {
 }
 
 #[test]
+fn whichever_account_holds_it_an_event_leaves_once() {
+    let counts = |change: &dyn Fn(&rusqlite::Connection)| {
+        let mut rig = Rig::accepted();
+        let db = store(&monday_attempts());
+        rig.release(&db, due(monday())).unwrap();
+        add(&db, &(200..210).map(|n| attempt(n, monday(), n)).collect::<Vec<_>>());
+        change(&db);
+        let all = rig.release(&db, due(monday().week().last_day())).unwrap();
+        all.into_iter().chain([1]).map(|seq| rig.outbox.show(seq).unwrap().batch.events).sum::<i64>()
+    };
+    let once = counts(&|_| ());
+    assert!(once >= 22, "{once}");
+    let moved = counts(&|db| {
+        db.execute_batch("UPDATE payment_attempts SET account = 2; INSERT INTO accounts VALUES (2)").unwrap();
+    });
+    let doubled = counts(&|db| {
+        db.execute_batch(
+            "INSERT INTO accounts VALUES (2); INSERT INTO payment_attempts SELECT 2, provider, attempt_id, attempted_at,
+             outcome, method, scheme, funding, card_token, payer_token FROM payment_attempts",
+        )
+        .unwrap();
+    });
+    assert_eq!((moved, doubled), (once, once));
+}
+
+#[test]
 fn what_no_week_could_take_waits_for_the_next_and_then_too_old_to_leave_stays() {
     let mut rig = Rig::accepted();
     let few = |from, day| (from..from + 5).map(|n| attempt(n, day, n)).collect::<Vec<_>>();

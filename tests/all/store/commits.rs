@@ -299,7 +299,7 @@ fn accounts_keep_their_rows_under_any_name() {
     let mut rename = |old, new| store.rename_connection(old, new, &tables, 4).unwrap();
     assert_eq!(rename("main", "other"), Renamed::Taken, "by a connection to another provider");
     assert_eq!(rename("nobody", "new"), Renamed::Unknown);
-    assert_eq!(rename("main", "shop"), Renamed::Done { freed: None });
+    assert_eq!(rename("main", "shop"), Renamed::Done);
     let renamed = store.account("shop").unwrap().unwrap();
     assert_eq!((renamed.account, &renamed.uuid, store.account("main").unwrap()), (main.account, &main.uuid, None));
     assert_eq!(store.count_rows(main.account, "stripe_charges").unwrap(), 2);

@@ -9,7 +9,7 @@ use counterfoil::problem::Problem;
 use counterfoil::sandbox::{Fault, FaultKind, STRIPE_KEY};
 use serde_json::Value;
 
-use super::{Rig, problems};
+use super::{Rig, behind_its_back, problems};
 
 /// Changes the configuration's text.
 fn edit(rig: &Rig, change: impl FnOnce(String) -> String) {
@@ -20,7 +20,8 @@ fn edit(rig: &Rig, change: impl FnOnce(String) -> String) {
 
 /// A second section that reads what `main` reads.
 fn add_again(text: String) -> String {
-    let section = text.split("[connections.eu]").next().unwrap().replace("[connections.main]", "[connections.again]");
+    let section = text.split("[connections.eu]").next().unwrap();
+    let section = section.replace("[connections.main]", "[connections.again]").replace("shop", "again");
     text + &section
 }
 
@@ -48,17 +49,19 @@ fn account(rig: &Rig, name: &str) -> i64 {
     rig.reader().accounts().unwrap().iter().find(|one| one.connection.as_deref() == Some(name)).unwrap().account
 }
 
+async fn sync(rig: &Rig, target: &str) -> Vec<Value> {
+    problems(&perform(&rig.parts, Request::Sync { targets: vec![target.to_owned()] }, &|_| ()).await.unwrap())
+}
+
 #[tokio::test]
 async fn what_one_connection_holds_does_not_enter_by_another() {
     let rig = Rig::new(200).await;
     edit(&rig, add_again);
-    // Nobody can tell yet.
-    assert_eq!(try_key(&rig, "again").await.unwrap()["rows_came_back"], false);
-    let sync = |name: &str| perform(&rig.parts, Request::Sync { targets: vec![name.to_owned()] }, &|_| ());
-    assert!(problems(&sync("main").await.unwrap()).is_empty());
+    try_key(&rig, "again").await.unwrap();
+    assert_eq!(sync(&rig, "main").await, [Value::Null; 0]);
     let held = holders(&rig);
     assert_eq!((held.len(), held[0].0), (1, account(&rig, "main")));
-    let told = problems(&sync("again").await.unwrap());
+    let told = sync(&rig, "again").await;
     let code = |one: &&Value| one["code"] == "sync.held_twice" && one["detail"] == "by main";
     // Of the other streams there is nothing yet.
     assert_eq!((told.len(), told.iter().filter(code).count()), (5, 5), "{told:?}");
@@ -72,28 +75,59 @@ async fn what_one_connection_holds_does_not_enter_by_another() {
         let found = rig.reader().table(&sql).unwrap().rows.remove(0);
         assert_eq!((found[0].int(), found[1].int()), (Some(0), Some(0)), "{table}: nothing counts as read either");
     }
-    // Now it can be told when the key is set.
-    let refused = try_key(&rig, "again").await.unwrap_err();
-    assert_eq!((refused.code(), refused.detail()), ("sync.held_twice", "by main"));
-    assert!(problems(&sync("main").await.unwrap()).is_empty(), "the other one goes on");
+    assert_eq!(sync(&rig, "main").await, [Value::Null; 0], "the other one goes on");
 }
 
 #[tokio::test]
-async fn a_connection_that_was_removed_comes_back_with_its_rows() {
+async fn when_one_of_two_is_removed_the_other_goes_on_with_what_both_have_read() {
+    let rig = Rig::new(200).await;
+    edit(&rig, add_again);
+    try_key(&rig, "again").await.unwrap();
+    // Each is first somewhere: both are in the way of the other.
+    for target in ["main/charges", "main/refunds", "again/balance_transactions", "again/payment_intents"] {
+        assert_eq!(sync(&rig, target).await, [Value::Null; 0], "{target}");
+    }
+    let both = ["main", "again"].map(|name| account(&rig, name));
+    for name in ["main", "again"] {
+        assert!(sync(&rig, name).await.iter().any(|one| one["code"] == "sync.held_twice"), "{name}");
+    }
+    let rows = "SELECT (SELECT count(*) FROM stripe_balance_transactions), (SELECT count(*) FROM stripe_balance_transaction_fees),
+        (SELECT count(*) FROM stripe_payment_intents)";
+    let before = rig.reader().table(rows).unwrap().rows;
+    remove(&rig, "again").await;
+    edit(&rig, |text| text.split("[connections.again]").next().unwrap().to_owned());
+    assert_eq!(sync(&rig, "main").await, [Value::Null; 0]);
+    for table in ["stripe_balance_transactions", "stripe_balance_transaction_fees", "stripe_payment_intents"] {
+        let sql = format!("SELECT count(*) FROM {table} WHERE account = {}", both[1]);
+        assert_eq!(rig.reader().table(&sql).unwrap().rows[0][0].int(), Some(0), "{table}");
+    }
+    let after = rig.reader().table(rows).unwrap().rows;
+    let number =
+        |rows: &[Vec<counterfoil::store::Text>]| rows[0].iter().map(|one| one.int().unwrap()).collect::<Vec<_>>();
+    let (before, after) = (number(&before), number(&after));
+    assert!(before.iter().zip(&after).all(|(before, after)| *before > 50 && before <= after), "{before:?} {after:?}");
+    let standing =
+        "SELECT count(*) FROM problems JOIN accounts USING (account) WHERE cleared_at IS NULL AND connection = 'main'";
+    assert_eq!(rig.reader().table(standing).unwrap().rows[0][0].int(), Some(0));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_set_up_again_takes_over_what_it_reads_again() {
     let rig = Rig::new(200).await;
     rig.sync().await;
+    // What only another kind of read brings is not lost on the way.
+    behind_its_back(&rig, "UPDATE stripe_charges SET read_seq = 0, seen_at = 5");
     let (held, number) = (holders(&rig), account(&rig, "main"));
     remove(&rig, "main").await;
     edit(&rig, |text| text.replace("[connections.main]", "[connections.shop]"));
-    assert_eq!(try_key(&rig, "shop").await.unwrap()["rows_came_back"], true);
-    assert_eq!(account(&rig, "shop"), number);
+    try_key(&rig, "shop").await.unwrap();
     let told = problems(&rig.sync().await);
     assert!(told.is_empty(), "{told:?}");
-    assert_eq!(holders(&rig), held);
-    // Of the name that was taken from the empty account no key is left.
-    let keys = perform(&rig.parts, Request::ListKeys, &|_| ()).await.unwrap();
-    let names: Vec<_> = keys["keys"].as_array().unwrap().iter().map(|key| key["connection"].clone()).collect();
-    assert_eq!(names, ["eu", "shop"]);
+    let shop = account(&rig, "shop");
+    assert_ne!(shop, number);
+    assert_eq!(holders(&rig), [(shop, held[0].1)], "every charge is there once");
+    let seen = "SELECT count(*) FROM stripe_charges WHERE seen_at = 5";
+    assert_eq!(rig.reader().table(seen).unwrap().rows[0][0].int(), Some(held[0].1), "the same rows, merged with");
 }
 
 #[tokio::test]
@@ -109,6 +143,10 @@ async fn a_name_that_the_file_had_first_is_taken_over() {
     let told = problems(&rig.sync().await);
     assert!(told.is_empty(), "the key came with it: {told:?}");
     assert_eq!(holders(&rig), held);
+    // Nor is a name under which a key is sealed.
+    edit(&rig, add_again);
+    try_key(&rig, "again").await.unwrap();
+    assert_eq!(rename(&rig, "shop", "again").await.unwrap_err().code(), "connection.taken");
     // A name with rows of its own is not given away, nor to another provider.
     for (old, new, code) in [
         ("shop", "eu", "connection.taken"),
