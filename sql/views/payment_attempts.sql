@@ -115,9 +115,11 @@ LEFT JOIN (
   -- Of several declined authorizations of a payment the last one: with max() SQLite takes the other columns from its row.
   SELECT account, payment_id, response_code, max(processed_at) AS processed_at
   FROM checkoutcom_payment_actions
-  -- Read by themselves they have no status, only whether they were approved.
-  WHERE type IN ('authorization', 'card_verification') AND deleted_at IS NULL
-    AND (status = 'declined' OR (approved = 0 AND status IS NOT 'approved'))
+  -- A search tells the status, a read by id only whether it was approved; both stay in the row, and the newer one counts.
+  WHERE type IN ('authorization', 'card_verification') AND deleted_at IS NULL AND CASE
+    WHEN approved IS NOT NULL AND (source = 'get' OR status IS NULL) THEN approved = 0 AND status IS NOT 'pending'
+    ELSE status = 'declined'
+  END
   GROUP BY account, payment_id
 ) AS d ON d.account = p.account AND d.payment_id = p.id
 WHERE p.deleted_at IS NULL AND p.destination_type IS NULL AND p.status NOT IN ('paid', 'returned');

@@ -30,13 +30,19 @@ SELECT
   date(processed_at / 1000, 'unixepoch'),
   amount,
   currency,
-  CASE
-    WHEN status = 'approved' OR approved = 1 THEN 'succeeded'
-    WHEN status = 'declined' OR approved = 0 THEN 'failed'
-    ELSE 'pending'
-  END,
+  result,
   NULL,
-  CASE WHEN status = 'declined' OR approved = 0 THEN response_code END,
+  CASE WHEN result = 'failed' THEN response_code END,
   arn
-FROM checkoutcom_payment_actions
-WHERE type = 'refund' AND deleted_at IS NULL;
+FROM (
+  -- A search tells the status, a read by id only whether it was approved; both stay in the row, and the newer one counts.
+  SELECT *, CASE
+    WHEN approved = 1 AND (source = 'get' OR status IS NULL) THEN 'succeeded'
+    WHEN approved = 0 AND (source = 'get' OR status IS NULL) AND status IS NOT 'pending' THEN 'failed'
+    WHEN status = 'approved' THEN 'succeeded'
+    WHEN status = 'declined' THEN 'failed'
+    ELSE 'pending'
+  END AS result
+  FROM checkoutcom_payment_actions
+  WHERE type = 'refund' AND deleted_at IS NULL
+);

@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context, _: &Args) -> Result<Exit> {
     context.out.facts("gaps", json!({"gaps": facts, "not_read_yet": unread, "never_changed": never}));
     if gaps.is_empty() && unread.is_empty() {
         context.out.line(
-            "No gaps: every stream was walked whole up to its horizon, and what can be heard of changes was heard.",
+            "No gaps: every stream was walked whole and its changes heard up to its own horizons, which `counterfoil status` shows.",
         );
     }
     for (what, streams) in [("Not read yet", unread), ("Changes can never be stated", never)] {

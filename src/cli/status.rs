@@ -194,13 +194,16 @@ pub(super) fn fact(one: &One) -> Value {
     json!({
         "connection": one.connection, "stream": one.stream, "rows": one.rows, "rejected": one.rejected,
         "listed_from": horizon.listed_from, "listed_to": horizon.listed_to, "settled_to": horizon.settled_to,
-        "changed_to": changed_to, "changed_never": never_changed, "gaps": missing.len() + unheard.len(),
+        "changed_to": changed_to, "changed_never": never_changed,
+        "gaps": missing.len(), "unheard": unheard.len(),
     })
 }
 
 fn row(one: &One) -> Vec<String> {
     let at = |ms: Option<i64>| ms.map(table::moment).unwrap_or_else(|| "-".to_owned());
     let Known { horizon, changed_to, never_changed, missing, unheard, .. } = &one.known;
+    // A hole in a list that shows changes is both, and one.
+    let gaps = missing.len() + unheard.iter().filter(|stretch| !missing.contains(stretch)).count();
     vec![
         one.connection.clone(),
         one.stream.clone(),
@@ -210,7 +213,7 @@ fn row(one: &One) -> Vec<String> {
         if *never_changed { "never stated".to_owned() } else { at(*changed_to) },
         at(horizon.settled_to),
         one.rejected.to_string(),
-        (missing.len() + unheard.len()).to_string(),
+        gaps.to_string(),
     ]
 }
 

@@ -117,7 +117,8 @@ impl Store {
             ON CONFLICT DO UPDATE SET changed_at = min(changed_at, excluded.changed_at), reason = excluded.reason,
             marked_seq = max(marked_seq, excluded.marked_seq)";
         let row = params![account, table, id, changed_at, marked_seq, reason];
-        self.connection.execute_cached(sql, row).doing("marking what changed").map(|_| ())
+        self.connection.execute_cached(sql, row).doing("marking what changed")?;
+        self.state_no_change_after(account, table, changed_at)
     }
 
     /// Lets go of the marks whose object was read after them, and returns those that stand, oldest objects first. `clock` is
@@ -160,7 +161,11 @@ impl Store {
              ON CONFLICT DO NOTHING"
         );
         let row = params![account, now, mark.0, mark.1, since_seq];
-        self.connection.execute_cached(&sql, row).doing("marking what is not final").map(|rows| rows as u64)
+        let marked = self.connection.execute_cached(&sql, row).doing("marking what is not final")?;
+        if marked > 0 {
+            self.state_no_change_after(account, table, mark.0)?;
+        }
+        Ok(marked as u64)
     }
 
     /// Lets go of one mark, because a read sent as `read_seq` answered all that can be answered about the object.

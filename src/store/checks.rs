@@ -197,7 +197,10 @@ impl Store {
         let sql = "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
         let row = params![account, table, id, at, read_seq, BY_CHECK];
-        self.connection.execute_cached(sql, row).doing("marking what differs").map(|_| ())
+        match self.connection.execute_cached(sql, row).doing("marking what differs")? {
+            0 => Ok(()),
+            _ => self.state_no_change_after(account, table, at),
+        }
     }
 
     /// The rows that a check found different before `heard`, up to where changes were heard since, and that no change has

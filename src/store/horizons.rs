@@ -72,6 +72,14 @@ impl Store {
         Ok(())
     }
 
+    /// States of no change after a moment that it is in, because an object is marked as changed then and not read yet. A mark
+    /// beside an earlier one takes nothing back.
+    pub(super) fn state_no_change_after(&self, account: i64, stream: &str, changed_at: i64) -> Result<()> {
+        let sql = "UPDATE horizons SET changed_to = ?3 WHERE account = ?1 AND stream = ?2 AND changed_to > ?3";
+        let row = params![account, stream, changed_at];
+        self.connection.execute_cached(sql, row).doing("taking a horizon back").map(|_| ())
+    }
+
     /// States nothing more of a stream, because some of what was walked is forgotten.
     pub(super) fn forget_horizon(&mut self, account: i64, stream: &str) -> Result<()> {
         let sql = "DELETE FROM horizons WHERE account = ?1 AND stream = ?2";

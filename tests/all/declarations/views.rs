@@ -168,6 +168,44 @@ fn outcomes_of_checkoutcom_attempts() {
     );
 }
 
+/// An action keeps what each kind of read said of it: a search the status, a read by id whether it was approved. By which it
+/// was read last, whether approved, the status, the code; and what a refund is then, with the code of its failure.
+const READ_TWICE: [(&str, &str, &str, &str, &str); 10] = [
+    ("'search'", "1", "'declined'", "'20051'", "failed 20051"),
+    ("'search'", "0", "'approved'", "'10000'", "succeeded -"),
+    ("'list'", "0", "'pending'", "NULL", "pending -"),
+    ("'list'", "NULL", "'declined'", "'20005'", "failed 20005"),
+    ("'get'", "0", "'pending'", "'20068'", "pending -"),
+    ("'get'", "0", "'approved'", "'20014'", "failed 20014"),
+    ("'get'", "0", "NULL", "'20014'", "failed 20014"),
+    ("'get'", "1", "'declined'", "'10000'", "succeeded -"),
+    ("'get'", "1", "'pending'", "'10000'", "succeeded -"),
+    ("'get'", "NULL", "'declined'", "'20051'", "failed 20051"),
+];
+
+#[test]
+fn of_what_two_reads_say_of_an_action_the_newer_counts() {
+    let db = store();
+    db.execute_batch(
+        "INSERT INTO checkoutcom_payments (account, id, requested_at, status, amount, currency, seen_at, read_at, read_seq, source)
+         VALUES (1, 'pay', 0, 'declined', 5, 'eur', 0, 0, 1, 'list')",
+    )
+    .unwrap();
+    for (source, approved, status, code, refund) in READ_TWICE {
+        let case = format!("read by {source}, approved {approved}, status {status}");
+        db.execute_batch(&format!(
+            "DELETE FROM checkoutcom_payment_actions;
+             INSERT INTO checkoutcom_payment_actions (account, id, payment_id, type, processed_at, currency, seen_at, read_at,
+             read_seq, source, approved, status, response_code) SELECT 1, type, 'pay', type, 0, 'eur', 0, 0, 1, {source},
+             {approved}, {status}, {code} FROM (SELECT 'refund' AS type UNION ALL SELECT 'authorization')"
+        ))
+        .unwrap();
+        assert_eq!(rows(&db, "SELECT status, failure_reason FROM refunds"), [refund], "{case}");
+        let declined = refund.strip_prefix("failed ").unwrap_or("-");
+        assert_eq!(rows(&db, "SELECT decline_code FROM payment_attempts"), [declined], "{case}");
+    }
+}
+
 #[test]
 fn payments_refunds_and_disputes_of_both_providers() {
     let db = store();

@@ -188,6 +188,11 @@ impl Oracle {
         let (table, line) = (stream.table, stream.line.clone());
         let known = known(reader, stream.account, stream.provider, line.stream, self.start);
         let known = known.map_err(|problem| problem.to_string())?;
+        // That what is stated is no more than what is known says little where nothing is stated.
+        let sql = format!("SELECT 1 FROM horizons WHERE account = {} AND stream = '{table}'", stream.account);
+        if reader.table(&sql).map_err(|problem| problem.to_string())?.rows.is_empty() {
+            return Err(format!("{table}: in the quiet tail no horizons are stated"));
+        }
         // Word of every change in this world comes, or of none.
         if line.stream.heard == Heard::Never {
             return Ok(());

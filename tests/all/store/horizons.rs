@@ -1,9 +1,10 @@
 //! What is stated of each stream goes in the transaction in which what it was proven by is forgotten, and only that.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use counterfoil::problem;
-use counterfoil::store::{Stated, Step, Store, StoreHandle, WindowKey};
+use counterfoil::store::{Marks, Stated, Step, Store, StoreHandle, Target, WindowKey};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -69,6 +70,59 @@ fn what_is_forgotten_is_stated_no_more() {
     assert_eq!(left(&path), OTHERS);
     store.forget_coverage().unwrap();
     assert_eq!(left(&path), [""; 0]);
+}
+
+/// Up to where the changes of each stream are stated to be in.
+fn changes(path: &Path) -> Vec<String> {
+    look(
+        path,
+        "SELECT a.connection, h.stream, h.changed_to FROM horizons h JOIN accounts a USING (account) ORDER BY 1, 2",
+    )
+}
+
+/// The same, where the charges of the first account are the only ones of which less is stated.
+fn charges_to(changed_to: i64) -> [String; 4] {
+    let main = format!("main|stripe_charges|{changed_to}");
+    [main, "main|stripe_refunds|3500".into(), "other|stripe_charges|3500".into(), "other|stripe_refunds|3500".into()]
+}
+
+#[test]
+fn a_late_word_of_a_change_takes_back_what_was_stated_of_the_time_since() {
+    let (_folder, path, mut store, lane) = with();
+    let mut feed = Lane::new(lane.upsert.account, "stripe_events", Profile::Standard);
+    let declaration = counterfoil::providers::find("stripe").unwrap().stream("events").unwrap().declaration().unwrap();
+    let cell = |name| feed.projection.cell_of(declaration.main().column(name).unwrap()).unwrap();
+    let clock = ("created_at".to_owned(), cell("created_at"));
+    let objects = vec![(cell("object_id"), Target::Table(TABLES[0].to_owned()))];
+    Arc::get_mut(&mut feed.upsert).unwrap().marks = Some(Marks { clock, objects });
+    let event = |id: &str, created: i64, of: &str| json!({ "id": id, "created": created, "type": "charge.updated", "data": { "object": { "object": "charge", "id": of } } });
+    for (event, changed_to) in [
+        (event("evt_1", 4, "ch_1"), 3500),
+        (event("evt_2", 3, "ch_1"), 3000),
+        (event("evt_3", 2, "ch_9"), 2000),
+        (event("evt_4", 3, "ch_2"), 2000),
+    ] {
+        store.commit_page(&feed.commit(&[event], 1, Step::Nothing)).unwrap();
+        assert_eq!(changes(&path), charges_to(changed_to));
+    }
+}
+
+#[test]
+fn whatever_else_marks_a_row_takes_back_as_much_and_only_if_it_marks() {
+    let (_folder, path, mut store, lane) = with();
+    let of = lane.upsert.account;
+    let mut unsettled =
+        |condition, since| store.mark_unsettled((of, TABLES[0]), condition, (9000, 9), (since, 9)).unwrap();
+    assert_eq!(unsettled("FALSE", 100), 0);
+    assert_eq!(changes(&path), charges_to(3500));
+    assert_eq!(unsettled("id = 'ch_1'", 3000), 1);
+    assert_eq!(changes(&path), charges_to(3000));
+    assert_eq!(unsettled("id = 'ch_1'", 100), 0);
+    assert_eq!(changes(&path), charges_to(3000), "it is marked already");
+    store.suspect(of, TABLES[0], "ch_1", (200, 1)).unwrap();
+    assert_eq!(changes(&path), charges_to(3000), "and so it is here");
+    store.suspect(of, TABLES[0], "ch_2", (2500, 1)).unwrap();
+    assert_eq!(changes(&path), charges_to(2500));
 }
 
 #[test]
