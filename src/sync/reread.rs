@@ -14,7 +14,7 @@ use crate::http::Failure;
 use crate::problem::{self, Result};
 use crate::providers::{Heard, Stream};
 use crate::store::{Change, Step};
-use crate::stream::{Page, Shape};
+use crate::stream::{Page, Shape, Value};
 use crate::testpoint::{page_limit, planted};
 
 /// A response that is one record.
@@ -139,8 +139,9 @@ async fn span_again(of: &Connection, line: &Line, span: (i64, i64)) -> Result<()
 async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Result<bool> {
     let asked = of.read_seq().await?;
     let record = walk::fetch(of, line, &(of.provider.one)(line.stream, id), &ONE, Purpose::Change).await;
-    // It shows itself, though not all of it may be read.
+    // It shows itself, though not all of it may be read. Then it also tells when it was made.
     let there = record.is_ok();
+    let made = record.as_ref().ok().and_then(|(page, _)| made_at(line, page)).or(made);
     let refused = match record {
         Ok(record) => match with_parts(of, line, id, record).await {
             Ok(read) => return keep(of, line, read, id, "get").await.map(|()| true),
@@ -193,6 +194,13 @@ async fn with_parts(of: &Connection, line: &Line, id: &str, record: (Page, i64))
     }
     parts.insert(0, record);
     Ok(parts)
+}
+
+/// When a record that was read by its id was made: without that a search looks back for some months only.
+fn made_at(line: &Line, page: &Page) -> Option<i64> {
+    let rows = &page.tables[0];
+    let time = (!rows.is_empty()).then(|| page.value(rows.row(0)[line.clock_cell]));
+    if let Some(Value::Int(at)) = time { Some(at) } else { None }
 }
 
 /// A record that does not even tell its id may be anything, an error object too: it answers nothing.
