@@ -139,6 +139,37 @@ async fn search_is_asked_for_the_time_that_the_record_told_where_it_is_not_held_
 }
 
 #[tokio::test]
+async fn what_search_may_not_show_yet_is_read_by_id_however_many_they_are() {
+    let (rig, _) = before_the_refund(&[]).await;
+    // Thirty in a row, long settled. What marks them was told at this time before now.
+    for (reason, told_ago, by_id) in [
+        ("checkoutcom_disputes", 0, 30),
+        ("checkoutcom_disputes", 290_000, 30),
+        ("checkoutcom_disputes", 310_000, 0),
+        ("unsettled", 0, 0),
+    ] {
+        let told = rig.sandbox.now_ms() - told_ago;
+        behind_its_back(
+            &rig,
+            &format!(
+                "DELETE FROM changes;
+                 INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
+                 SELECT account, 'checkoutcom_payments', id, {told}, (SELECT max(read_seq) FROM checkoutcom_payments), '{reason}'
+                 FROM checkoutcom_payments ORDER BY requested_at LIMIT 30"
+            ),
+        );
+        let before = rig.sandbox.requests().len();
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+        let read: Vec<String> = asked(&rig, before).into_iter().map(|(path, _)| path).collect();
+        let actions = read.iter().filter(|path| path.ends_with("/actions")).count();
+        assert_eq!((read.len(), actions), (2 * by_id, by_id), "{reason}, {told_ago} ms ago");
+        let state = "SELECT count(*) FROM (SELECT source FROM checkoutcom_payments ORDER BY requested_at LIMIT 30)";
+        assert_eq!(count(&rig, &format!("{state} WHERE source = 'get'")), by_id as i64);
+        assert_eq!(count(&rig, "SELECT count(*) FROM changes"), 0);
+    }
+}
+
+#[tokio::test]
 async fn actions_that_cannot_be_read_keep_the_payment_as_it_was_and_its_mark() {
     let (rig, payment) = before_the_refund(&[]).await;
     let (status, actions) = (FaultKind::status, payment.actions());
