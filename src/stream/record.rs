@@ -1,19 +1,40 @@
 //! A record as a whole: its row is opened and closed, array elements become child rows, requirements are held, and what is
 //! faulty is taken back and counted.
 
-use serde::de::SeqAccess;
+use serde::de::{DeserializeSeed, SeqAccess};
+use serde_json::value::RawValue;
 
 use super::convert;
 use super::page::{Cell, Rejected};
 use super::seeds::ObjectSeed;
+use super::tree::Node;
 use super::walk::{Fault, NO_COLUMN, Walk};
 use crate::testpoint::planted;
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
     /// The elements of a declared array become child rows.
     pub(super) fn elements<'de, A: SeqAccess<'de>>(&mut self, table: usize, mut seq: A) -> Result<(), A::Error> {
         let mut length = 0;
-        while self.element(table, length, &mut seq)? {
+        let mut next = |node, walk: &mut Self| Ok(seq.next_element_seed(ObjectSeed { node, walk })?.is_some());
+        while self.element(table, length, &mut next)? {
+            length += 1;
+        }
+        self.length(table, length);
+        Ok(())
+    }
+
+    /// The same, each element parsed apart: one that is no JSON is rejected like any other bad one.
+    pub(super) fn elements_apart<'de, A: SeqAccess<'de>>(&mut self, table: usize, mut seq: A) -> Result<(), A::Error> {
+        let mut length = 0;
+        while let Some(raw) = seq.next_element::<&RawValue>()? {
+            let mut json = serde_json::Deserializer::from_str(raw.get());
+            let parse = |node, walk: &mut Self| {
+                if (ObjectSeed { node, walk: &mut *walk }).deserialize(&mut json).is_err() {
+                    walk.fault = Some((NO_COLUMN, "not_json"));
+                }
+                Ok(true)
+            };
+            self.element(table, length, parse)?;
             length += 1;
         }
         self.length(table, length);
@@ -25,8 +46,14 @@ impl Walk<'_> {
         self.page.tables[table].lengths.push((parent, length));
     }
 
-    /// One element; a bad one is rejected alone, and those after it keep their positions.
-    fn element<'de, A: SeqAccess<'de>>(&mut self, table: usize, position: u32, seq: &mut A) -> Result<bool, A::Error> {
+    /// One element, walked by `next` if there is one more; a bad one is rejected alone, and those after it keep their
+    /// positions.
+    fn element<E>(
+        &mut self,
+        table: usize,
+        position: u32,
+        next: impl FnOnce(&'w Node, &mut Self) -> Result<bool, E>,
+    ) -> Result<bool, E> {
         let outer = (self.table, self.row, self.fault.take());
         self.table = table;
         self.row = self.page.tables[table].cells.len();
@@ -37,7 +64,7 @@ impl Walk<'_> {
             self.set(cell, Cell::Int(i64::from(position)));
         }
         let node = &self.of.tree.nodes[self.plan().root];
-        let more = seq.next_element_seed(ObjectSeed { node, walk: self })?.is_some();
+        let more = next(node, self)?;
         match (more, self.fault.take()) {
             (true, None) => self.page.tables[table].parents.push(parent),
             (true, Some(fault)) => self.reject(table, self.row, fault),

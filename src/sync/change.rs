@@ -1,7 +1,10 @@
 //! How objects that changed are read again: one by one, or a window of the list at once, whichever costs fewer reads. Pure.
 
+use std::collections::BTreeSet;
+
 use super::plan::MOST;
 use super::span::Span;
+use crate::providers::Way;
 use crate::store::Change;
 
 /// One way to read some of what changed.
@@ -13,11 +16,37 @@ pub(super) enum Reading {
     Span(Span),
 }
 
+/// Requests that listing a window takes where this many records are expected in it. A search that is too full is thrown away
+/// and halved, so that its pages are the leaves of a tree whose every node is a request.
+pub(super) fn requests(way: Way, expected: f64, limit: u32) -> i64 {
+    let pages = (expected / f64::from(limit)).ceil().clamp(1.0, 1e9) as i64;
+    match way {
+        Way::List => pages,
+        Way::Halved => 2 * (pages as u64).next_power_of_two() as i64 - 1,
+    }
+}
+
+/// How to read `changes` again, of which those that are `recent` may not show in a list yet: they are read by their ids, and no
+/// window holds the second of one. It would bring the row as it was before, and its mark would go.
+pub(super) fn readings(
+    changes: &[Change],
+    recent: &dyn Fn(&Change) -> bool,
+    single: i64,
+    pages: &dyn Fn(Span) -> i64,
+) -> Vec<Reading> {
+    let second = |change: &Change| change.made_at.map(|made| made.div_euclid(1000));
+    let seconds: BTreeSet<i64> = changes.iter().filter(|change| recent(change)).filter_map(second).collect();
+    let apart = |change: &Change| recent(change) || second(change).is_some_and(|at| seconds.contains(&at));
+    let alone = changes.iter().filter(|change| apart(change));
+    let alone = alone.map(|change| Reading::One(change.id.clone(), change.made_at));
+    changes.split(apart).flat_map(|run| cheapest(run, single, pages)).chain(alone).collect()
+}
+
 /// A cheap way to read `changes` again, which are sorted by the time when their objects were made. Reading one by itself costs
 /// `single`, and `pages` says what listing a span costs. From the oldest on, each joins those before it for as long as that
 /// costs less than reading it by itself, and the span is no wider than one window may be (providers refuse wider ones). One
 /// that stays alone is read by its id even where a window would cost less: a read by id is never behind, as a list may be.
-pub(super) fn cheapest(changes: &[Change], single: i64, pages: &dyn Fn(Span) -> i64) -> Vec<Reading> {
+fn cheapest(changes: &[Change], single: i64, pages: &dyn Fn(Span) -> i64) -> Vec<Reading> {
     let mut readings: Vec<Reading> = Vec::new();
     // Where the last reading begins and what it costs, when its objects' times are known.
     let mut last: Option<(i64, i64)> = None;
@@ -93,6 +122,32 @@ mod tests {
         assert_eq!(cheapest(&three, 1, &pages), [Reading::Span((0, 51_000)), one(150_000)]);
         // And one alone is read by its id, although a window of its second would be one request.
         assert_eq!(cheapest(&two[..1], 2, &pages), [one(0)]);
+    }
+
+    #[test]
+    fn a_window_that_is_too_full_costs_its_halves_and_what_was_thrown_away() {
+        let of = |way, expected| requests(way, expected, 100);
+        assert_eq!([0.0, 100.0, 101.0, 300.0, 500.0].map(|expected| of(Way::List, expected)), [1, 1, 2, 3, 5]);
+        assert_eq!([0.0, 100.0, 101.0, 300.0, 500.0].map(|expected| of(Way::Halved, expected)), [1, 1, 3, 7, 15]);
+        assert!(of(Way::Halved, f64::INFINITY) > 1_000_000 && of(Way::Halved, f64::NAN) >= 0);
+        // Three pages are less than the last one's two requests more; seven halves are not.
+        let four: Vec<Change> = [0, 90_000, 180_000, 270_000].map(|at| change(Some(at))).into();
+        let halved = |(from, to): Span| requests(Way::Halved, (to - from) as f64 / 1_000.0, 100);
+        assert_eq!(cheapest(&four, 2, &pages), [Reading::Span((0, 271_000))]);
+        assert_eq!(cheapest(&four, 2, &halved), [Reading::Span((0, 91_000)), Reading::Span((180_000, 271_000))]);
+    }
+
+    #[test]
+    fn what_a_list_may_not_show_yet_is_read_by_its_id_and_no_window_passes_over_it() {
+        let recent = |change: &Change| change.changed_at > 0;
+        let of = |at: i64, n: i64| Change { id: format!("{at}/{n}"), changed_at: n, ..change(Some(at)) };
+        let one = |change: &Change| Reading::One(change.id.clone(), change.made_at);
+        let changes = [of(0, 0), of(1_000, 0), of(2_100, 0), of(2_500, 1), of(3_000, 0), of(4_000, 0)];
+        let expected = [Reading::Span((0, 2_000)), Reading::Span((3_000, 5_000)), one(&changes[2]), one(&changes[3])];
+        assert_eq!(readings(&changes, &recent, 1, &pages), expected);
+        assert_eq!(readings(&changes, &|_| false, 1, &pages), [Reading::Span((0, 5_000))]);
+        let unheld = Change { changed_at: 1, ..change(None) };
+        assert_eq!(readings(std::slice::from_ref(&unheld), &recent, 1, &pages), [one(&unheld)]);
     }
 
     #[test]

@@ -5,20 +5,23 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::call::Stop;
-use super::change::{Reading, cheapest};
+use super::change::{Reading, readings, requests};
 use super::connection::{Connection, Line};
 use super::plan::Purpose;
 use super::walk::{self, Open};
 use super::work::Work;
 use crate::http::Failure;
 use crate::problem::{self, Result};
-use crate::providers::Heard;
+use crate::providers::{Heard, Stream};
 use crate::store::{Change, Step};
-use crate::stream::{Page, Shape};
+use crate::stream::{Page, Shape, Value};
 use crate::testpoint::{page_limit, planted};
 
 /// A response that is one record.
 const ONE: Shape = Shape { records: None, leaves: &[] };
+
+/// What is done once a day with rows whose state is not final, and what marks them.
+const UNSETTLED: &str = "unsettled";
 
 /// What is to be read: which lane, and how.
 type Queue = Mutex<VecDeque<(usize, Reading)>>;
@@ -37,11 +40,13 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
             let standing = standing(work, lane).await?;
             let lanes = work.lanes();
             let stuck = lanes[lane].doubts().of.contains(&Purpose::Change);
+            let stream = lanes[lane].line.stream;
             let pages = |span| {
-                let expected = lanes[lane].plan.expected(span) / f64::from(page_limit(lanes[lane].line.stream.limit));
-                if singly { i64::MAX } else { expected.ceil().max(1.0) as i64 }
+                let expected = lanes[lane].plan.expected(span);
+                if singly { i64::MAX } else { requests(stream.way, expected, page_limit(stream.limit)) }
             };
-            let mut readings = cheapest(&standing, lanes[lane].line.stream.one_takes(), &pages);
+            let recent = |change: &Change| recent(stream, change, now);
+            let mut readings = readings(&standing, &recent, stream.one_takes(), &pages);
             // What could not be read last time is not what all others wait for.
             if stuck && !readings.is_empty() {
                 let first = work.of.entropy.below(readings.len() as u64) as usize;
@@ -53,6 +58,12 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
         work.side_by_side(|work| worker(work, queue.clone())).await?;
     }
     Ok(())
+}
+
+/// True for a change that a list may not show yet, and that nothing would tell of again. What is only not final tells of none,
+/// and is marked again the next day.
+fn recent(stream: &Stream, change: &Change, now: i64) -> bool {
+    stream.heard == Heard::Never && change.reason != UNSETTLED && now - change.changed_at < stream.lag_s * 1000
 }
 
 /// The marks of a stream that stand. What we do not hold is left to the first walk while that is under way, and what could not
@@ -79,7 +90,7 @@ async fn mark_unsettled(work: &Work, line: &Line, now: i64) -> Result<()> {
     let (account, table, start) = (work.of.account, line.table().to_owned(), work.of.start);
     let (only_word, began, seq) = (line.stream.heard == Heard::ByReading, work.began, work.of.read_seq().await?);
     let job = move |store: &mut crate::store::Store| {
-        let Some(due) = store.take_daily(account, &table, "unsettled", now)? else { return Ok(()) };
+        let Some(due) = store.take_daily(account, &table, UNSETTLED, now)? else { return Ok(()) };
         let since = if only_word { due.last.unwrap_or(start) } else { now };
         store.mark_unsettled((account, &table), condition, (now, began), (since, seq)).map(|_| ())
     };
@@ -128,8 +139,9 @@ async fn span_again(of: &Connection, line: &Line, span: (i64, i64)) -> Result<()
 async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Result<bool> {
     let asked = of.read_seq().await?;
     let record = walk::fetch(of, line, &(of.provider.one)(line.stream, id), &ONE, Purpose::Change).await;
-    // It shows itself, though not all of it may be read.
+    // It shows itself, though not all of it may be read. Then it also tells when it was made.
     let there = record.is_ok();
+    let made = record.as_ref().ok().and_then(|(page, _)| made_at(line, page)).or(made);
     let refused = match record {
         Ok(record) => match with_parts(of, line, id, record).await {
             Ok(read) => return keep(of, line, read, id, "get").await.map(|()| true),
@@ -182,6 +194,13 @@ async fn with_parts(of: &Connection, line: &Line, id: &str, record: (Page, i64))
     }
     parts.insert(0, record);
     Ok(parts)
+}
+
+/// When a record that was read by its id was made: without that a search looks back for some months only.
+fn made_at(line: &Line, page: &Page) -> Option<i64> {
+    let rows = &page.tables[0];
+    let time = (!rows.is_empty()).then(|| page.value(rows.row(0)[line.clock_cell]));
+    if let Some(Value::Int(at)) = time { Some(at) } else { None }
 }
 
 /// A record that does not even tell its id may be anything, an error object too: it answers nothing.

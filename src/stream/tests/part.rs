@@ -47,11 +47,41 @@ fn an_empty_array_is_no_rows_and_what_is_no_array_is_a_fault() {
     for odd in ["{}", "null", "17", "\"[]\"", "true", r#"{"actions":[]}"#, r#"{"error_type":"x"}"#, "1e3"] {
         assert_eq!(part(record, odd.as_bytes()).unwrap_err(), Malformed::NoRecords, "{odd}");
     }
-    for cut in [r#"[{"id":"x"},"#, "[", "", r#"[{"id":"x"}"#, r#"[{"id":"x","status":"\ud800"}]"#, "<html>"] {
+    for cut in [
+        r#"[{"id":"x"},"#,
+        "[",
+        "",
+        r#"[{"id":"x"}"#,
+        r#"[{"id":"x"},]"#,
+        r#"[{"id":"x","status":"\ud800"}"#,
+        r#"[{"id":"x","status":"\ud800}]"#,
+        r#"[{"id":"x","status":1e999},{"id":}]"#,
+        "<html>",
+    ] {
         assert!(matches!(part(record, cut.as_bytes()).unwrap_err(), Malformed::Json(..)), "{cut}");
     }
     for behind in ["[] x", "[]{}", r#"[],"id":"b""#, "[]\0"] {
         assert_eq!(part(record, behind.as_bytes()).unwrap_err(), Malformed::Trailing, "{behind}");
+    }
+}
+
+#[test]
+fn an_element_that_breaks_a_rule_of_json_is_rejected_alone() {
+    for broken in [r#""\ud83d""#, "1e999", "-1e999", r#""\udc00\ud800""#] {
+        let array = format!(
+            r#"[{{"id":"x","status":"New","new_field":1}},{{"id":"y","status":{broken},"other_field":1}},
+                {{"status":{broken},"id":"z"}},{{"id":"x","status":"Old"}},7,{{"id":"w","sum":{{"charged":"1.50","currency":"EUR"}}}}]"#
+        );
+        let page = of_a(&array);
+        assert_eq!(show(&page, 1), ["ab|x|new|0|-|-", "ab|w|-|5|150|eur"], "{broken}");
+        assert_eq!((&page.tables[1].parents, &page.tables[1].lengths), (&vec![0, 0], &vec![(0, 6)]));
+        let rejected = |id: &str, reason| Rejected { table: 1, id: id.to_owned(), reason, column: String::new() };
+        let expected = [rejected("y", "not_json"), rejected("", "not_json")];
+        assert_eq!(page.rejected[..2], expected, "{broken}");
+        assert_eq!((page.rejected.len(), page.rejected[2].reason), (3, "not_an_object"));
+        assert_eq!(page.drift["actions[].new_field"], 1, "counted once, although read twice");
+        let (_, alone) = part(r#"{"id":"a"}"#, format!(r#"[{{"id":"x","status":{broken}}}]"#).as_bytes()).unwrap();
+        assert_eq!((show(&alone, 1), alone.rejected), (vec![], vec![rejected("x", "not_json")]));
     }
 }
 

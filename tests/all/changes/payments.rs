@@ -1,6 +1,6 @@
 //! A payment that is marked as changed is read by its id, and so are its actions: they come together or not at all.
 
-use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Key, Logged};
+use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Key, Logged, TruthStream};
 use serde_json::Value;
 
 use super::count;
@@ -113,6 +113,60 @@ async fn where_the_actions_may_not_be_read_search_brings_both() {
     let (rig, payment) = before_the_refund(&["gateway:payment-details"]).await;
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
     assert_eq!(payment.stands(&rig), payment.after("search"));
+}
+
+#[tokio::test]
+async fn search_is_asked_for_the_time_that_the_record_told_where_it_is_not_held_yet() {
+    // Without a range search looks back for ninety days.
+    let rig = Rig::with(40, false, |options| (options.payments, options.days) = (400, 120)).await;
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let held = rig.ids("checkoutcom_payments");
+    let old = rig.sandbox.now_ms() - 95 * 86_400_000;
+    let id = rig.truth(TruthStream::CheckoutPayments, old, old).into_iter().find(|id| !held.contains(id)).unwrap();
+    behind_its_back(
+        &rig,
+        &format!(
+            "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
+             SELECT account, 'checkoutcom_payments', '{id}', read_at, read_seq, 'checkoutcom_disputes'
+             FROM checkoutcom_payments ORDER BY read_seq DESC LIMIT 1"
+        ),
+    );
+    rig.sandbox.set_faults(vec![Fault::always(&format!("/payments/{id}/actions"), FaultKind::status(403))]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let found = format!("FROM checkoutcom_payments WHERE id = '{id}' AND source = 'search' AND requested_at < {old}");
+    assert_eq!(count(&rig, &format!("SELECT count(*) {found}")), 1);
+    assert_eq!(count(&rig, &format!("SELECT count(*) FROM changes WHERE id = '{id}'")), 0);
+}
+
+#[tokio::test]
+async fn what_search_may_not_show_yet_is_read_by_id_however_many_they_are() {
+    let (rig, _) = before_the_refund(&[]).await;
+    // Thirty in a row, long settled. What marks them was told at this time before now.
+    for (reason, told_ago, by_id) in [
+        ("checkoutcom_disputes", 0, 30),
+        ("checkoutcom_disputes", 290_000, 30),
+        ("checkoutcom_disputes", 310_000, 0),
+        ("unsettled", 0, 0),
+    ] {
+        let told = rig.sandbox.now_ms() - told_ago;
+        behind_its_back(
+            &rig,
+            &format!(
+                "DELETE FROM changes;
+                 INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
+                 SELECT account, 'checkoutcom_payments', id, {told}, (SELECT max(read_seq) FROM checkoutcom_payments), '{reason}'
+                 FROM checkoutcom_payments ORDER BY requested_at LIMIT 30"
+            ),
+        );
+        let before = rig.sandbox.requests().len();
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+        let read: Vec<String> = asked(&rig, before).into_iter().map(|(path, _)| path).collect();
+        let actions = read.iter().filter(|path| path.ends_with("/actions")).count();
+        assert_eq!((read.len(), actions), (2 * by_id, by_id), "{reason}, {told_ago} ms ago");
+        let state = "SELECT count(*) FROM (SELECT source FROM checkoutcom_payments ORDER BY requested_at LIMIT 30)";
+        assert_eq!(count(&rig, &format!("{state} WHERE source = 'get'")), by_id as i64);
+        assert_eq!(count(&rig, "SELECT count(*) FROM changes"), 0);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{End, Kind, by_id, changed, newest, pages, part, records, with_body};
+use super::{End, Kind, changed, newest, pages, part, records, whole, with_body};
 
 const MALFORMED: End = End::Stops("sync.malformed");
 const CONTRADICTION: End = End::Stops("sync.contradiction");
@@ -87,12 +87,16 @@ pub(super) fn kinds() -> Vec<Kind> {
         odd("an id with a space", json!("ch 1")),
         odd("an id of a thousand characters", json!("x".repeat(1000))),
         odd("an id with a zero byte", json!("ch_\u{0}1")),
-        spelled("an id with half a surrogate pair", HALF, End::Rejects).alone(End::Whole, CONTRADICTION).on(pages),
-        spelled("half a surrogate pair in the only id", HALF, MALFORMED).always_so().on(by_id),
+        spelled("an id with half a surrogate pair", HALF, End::Rejects)
+            .alone(End::Whole, CONTRADICTION)
+            .on(|one| !whole(one)),
+        spelled("half a surrogate pair in the only id", HALF, MALFORMED).always_so().on(whole),
         spelled("an id said twice", br#""ch_0", "id": "ch_1""#, End::Rejects).alone(End::Whole, CONTRADICTION),
         spelled("an id that is no text", b"\"ch_\xff\"", MALFORMED).always_so(),
-        spelled("an id beyond all numbers", BEYOND, End::Rejects).alone(End::Whole, CONTRADICTION).on(pages),
-        spelled("an only id beyond all numbers", BEYOND, MALFORMED).always_so().on(by_id),
+        spelled("an id beyond all numbers", BEYOND, End::Rejects)
+            .alone(End::Whole, CONTRADICTION)
+            .on(|one| !whole(one)),
+        spelled("an only id beyond all numbers", BEYOND, MALFORMED).always_so().on(whole),
         spelled("an id of three hundred digits", &[b'7'; 300], End::Rejects).alone(End::Whole, CONTRADICTION),
         no_record("a record that is null", Value::Null),
         no_record("a record that is a text", json!("ch_1")),
