@@ -109,7 +109,7 @@ impl Store {
         let doing = "looking for a row";
         let sql = format!("SELECT coalesce(max(rowid), 0) FROM {stream}");
         let last: i64 = self.connection.row_cached(&sql, [], |row| row.get(0)).doing(doing)?;
-        let from = (u128::from(lot) * last.max(0) as u128 >> 64) as i64;
+        let from = ((u128::from(lot) * last.max(0) as u128) >> 64) as i64;
         let sql = format!(
             "SELECT id FROM {stream} WHERE rowid >= ?2 AND account = ?1 AND deleted_at IS NULL ORDER BY rowid LIMIT 1"
         );
