@@ -12,7 +12,7 @@ use super::coverage::Step;
 use super::fault::Doing;
 use super::open::Store;
 use crate::problem::{self, Result};
-use crate::stream::{Cell, Column, Declaration, Page, Projection, Source, Value};
+use crate::stream::{Cell, Declaration, Page, Projection, Source, Value};
 use crate::testpoint::planted;
 
 /// How the rows of one stream are written for one account: fixed once, shared by all its commits.
@@ -39,9 +39,9 @@ pub(super) struct Target {
     /// Key columns other than the account.
     pub(super) key: Vec<String>,
     /// Children keyed by their parent and their position: the cell of the parent's id in the parent's rows.
-    parent_id: Option<usize>,
-    /// Children: their column of the id of the object that they are of.
-    pub(super) object: Option<String>,
+    pub(super) parent_id: Option<usize>,
+    /// The cell of its own id, where that is its key.
+    pub(super) id: Option<usize>,
 }
 
 /// One page to be committed.
@@ -86,9 +86,8 @@ impl Upsert {
             let key: Vec<String> = table.key.iter().filter(|name| *name != "account").cloned().collect();
             let positioned = table.columns.iter().any(|column| column.source == Source::Position) && key.len() == 2;
             let parent_id = if positioned { main_id } else { None };
-            let of_object = |column: &&Column| column.source == Source::Parent(vec!["id".to_owned()]);
-            let object = table.columns.iter().find(of_object).map(|column| column.name.clone());
-            Target { name: table.name.clone(), columns, key, parent_id, object }
+            let id = columns.iter().position(|column| column == "id").filter(|_| key == ["id"]);
+            Target { name: table.name.clone(), columns, key, parent_id, id }
         });
         Self {
             stream: declaration.main().name.clone(),

@@ -27,55 +27,58 @@ impl Store {
     /// Refuses a page with an id that another connection's account holds. What an account holds whose connection was removed
     /// becomes this one's, and the page is merged with it.
     pub(super) fn held_once(&self, commit: &Commit) -> Result<()> {
-        let (account, table) = (commit.upsert.account, &commit.upsert.stream);
-        let mut others = self.others(account)?;
-        others.retain(|other| self.holds_any(other.account, std::slice::from_ref(table)).unwrap_or(true));
+        let others = self.others(commit.upsert.account)?;
         if others.is_empty() || planted("held_twice") {
             return Ok(());
         }
-        for id in commit.page.ids() {
-            // Most of a page is held already: then nobody else may hold it.
-            if self.holds(account, table, id)? {
-                continue;
-            }
+        for (number, target) in commit.upsert.tables.iter().enumerate() {
+            let Some(cell) = target.id else { continue };
+            let mut holders = Vec::new();
             for other in &others {
-                if !self.holds(other.account, table, id)? {
-                    continue;
+                if self.holds_any(other.account, std::slice::from_ref(&target.name))? {
+                    holders.push(other);
                 }
-                if other.connection.is_some() {
-                    return Err(self.held_by(other.account));
-                }
-                self.take_over(commit, other.account, id)?;
+            }
+            let rows = &commit.page.tables[number];
+            for row in (0..rows.len()).filter(|_| !holders.is_empty()) {
+                self.holder_of(commit, &target.name, commit.page.text(rows.row(row)[cell]), &holders)?;
             }
         }
         Ok(())
+    }
+
+    fn holder_of(&self, commit: &Commit, table: &str, id: &str, others: &[&Account]) -> Result<()> {
+        // Most of a page is held already: then nobody else holds it.
+        if self.holds(commit.upsert.account, table, id)? {
+            return Ok(());
+        }
+        for other in others {
+            if !self.holds(other.account, table, id)? {
+                continue;
+            }
+            if let Some(name) = &other.connection {
+                return Err(problem::SYNC_HELD_TWICE.with(format!("by {name}")));
+            }
+            self.take_over(commit, (table, "id"), (other.account, id))?;
+            // Elements without ids of their own hang on the record's.
+            for child in commit.upsert.tables.iter().filter(|child| child.parent_id.is_some()) {
+                self.take_over(commit, (&child.name, &child.key[0]), (other.account, id))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_over(&self, commit: &Commit, (table, column): (&str, &str), (from, id): (i64, &str)) -> Result<()> {
+        let sql = format!("UPDATE {table} SET account = ?1 WHERE account = ?2 AND {column} = ?3");
+        let doing = "taking over what a removed connection held";
+        self.connection.execute_cached(&sql, params![commit.upsert.account, from, id]).doing(doing).map(|_| ())
     }
 
     /// The provider's other accounts.
     fn others(&self, account: i64) -> Result<Vec<Account>> {
         let all = self.accounts()?;
-        let Some(own) = all.iter().find(|one| one.account == account).cloned() else { return Ok(Vec::new()) };
-        Ok(all.into_iter().filter(|one| one.account != account && one.provider == own.provider).collect())
-    }
-
-    /// Gives an object's rows to this account.
-    fn take_over(&self, commit: &Commit, from: i64, id: &str) -> Result<()> {
-        for target in &commit.upsert.tables {
-            let column = target.object.as_deref().unwrap_or("id");
-            let sql =
-                format!("UPDATE OR REPLACE {} SET account = ?1 WHERE account = ?2 AND {column} = ?3", target.name);
-            self.connection
-                .execute_cached(&sql, params![commit.upsert.account, from, id])
-                .doing("taking over what a removed connection held")?;
-        }
-        Ok(())
-    }
-
-    /// What is told of objects that this account holds.
-    pub fn held_by(&self, holder: i64) -> problem::Problem {
-        let known = self.accounts().ok().and_then(|all| all.into_iter().find(|one| one.account == holder));
-        let name = known.and_then(|one| one.connection).unwrap_or_else(|| "a connection that was removed".to_owned());
-        problem::SYNC_HELD_TWICE.with(format!("by {name}"))
+        let provider = all.iter().find(|one| one.account == account).map(|own| own.provider.clone());
+        Ok(all.into_iter().filter(|one| one.account != account && Some(&one.provider) == provider.as_ref()).collect())
     }
 
     /// True when an account has a row in any of these tables.

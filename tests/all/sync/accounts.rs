@@ -6,7 +6,7 @@ use std::time::Duration;
 use counterfoil::agent::request::{Request, perform};
 use counterfoil::config;
 use counterfoil::problem::Problem;
-use counterfoil::sandbox::{Fault, FaultKind, STRIPE_KEY};
+use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, STRIPE_KEY};
 use serde_json::Value;
 
 use super::{Rig, behind_its_back, problems};
@@ -126,8 +126,32 @@ async fn a_connection_that_is_set_up_again_takes_over_what_it_reads_again() {
     let shop = account(&rig, "shop");
     assert_ne!(shop, number);
     assert_eq!(holders(&rig), [(shop, held[0].1)], "every charge is there once");
+    let fees = "SELECT count(*), count(*) FILTER (WHERE account = ".to_owned()
+        + &format!("{shop}) FROM stripe_balance_transaction_fees");
+    let fees = rig.reader().table(&fees).unwrap().rows.remove(0);
+    assert!(fees[0].int() == fees[1].int() && fees[0].int() > Some(100), "with their fees: {fees:?}");
     let seen = "SELECT count(*) FROM stripe_charges WHERE seen_at = 5";
     assert_eq!(rig.reader().table(seen).unwrap().rows[0][0].int(), Some(held[0].1), "the same rows, merged with");
+}
+
+/// Which accounts hold a payment's actions, and how many.
+fn actions(rig: &Rig) -> Vec<(i64, i64)> {
+    let sql = "SELECT account, count(*) FROM checkoutcom_payment_actions GROUP BY account";
+    let rows = rig.reader().table(sql).unwrap().rows;
+    rows.iter().map(|row| (row[0].int().unwrap(), row[1].int().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_payments_actions_come_along() {
+    let rig = Rig::new(400).await;
+    rig.sync().await;
+    let before = actions(&rig);
+    assert!(before.len() == 1 && before[0].1 > 100, "{before:?}");
+    remove(&rig, "eu").await;
+    edit(&rig, |text| text.replace("[connections.eu]", "[connections.europe]"));
+    rig.set_key("europe", CHECKOUT_KEY).await;
+    assert_eq!(sync(&rig, "europe").await, [Value::Null; 0]);
+    assert_eq!(actions(&rig), [(account(&rig, "europe"), before[0].1)]);
 }
 
 #[tokio::test]
