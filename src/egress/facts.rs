@@ -17,13 +17,13 @@ const ATTEMPTS: &str = "SELECT account, attempt_id, attempted_at, provider, outc
      AND attempted_at >= ?1 AND attempted_at < ?2";
 
 /// Hands every card attempt of `[from_ms, until_ms)` to `take`, with its moment (UTC ms) and the mark that earlier versions
-/// would have given it, in no particular order.
+/// gave it under each of our accounts, in no particular order.
 pub(super) fn attempts(
     store: &Connection,
     key: &hmac::Key,
     from_ms: i64,
     until_ms: i64,
-    mut take: impl FnMut(i64, Event, Mark) -> Result<()>,
+    mut take: impl FnMut(i64, Event, &dyn Fn(i64) -> Mark) -> Result<()>,
 ) -> Result<()> {
     let mut statement = store.prepare_cached(ATTEMPTS).map_err(broken)?;
     let mut rows = statement.query([from_ms, until_ms]).map_err(broken)?;
@@ -32,7 +32,8 @@ pub(super) fn attempts(
         let text = |column: usize| row.get_ref(column).ok().and_then(|value| value.as_str_or_null().ok().flatten());
         let id = text(1).ok_or_else(|| EGRESS_FACT.with("an attempt has no id"))?;
         let provider = text(3).unwrap_or_default();
-        let (mark, earlier) = (mark(key, &[provider.as_bytes(), b" "], id), mark(key, &[&account.to_be_bytes()], id));
+        let earlier = |account: i64| mark(key, &[&account.to_be_bytes()], id);
+        let mark = mark(key, &[provider.as_bytes(), b" "], id);
         let token = |column| text(column).filter(|token| !token.is_empty()).map(Box::from);
         let codes = Codes {
             provider: Provider::classify(provider),
@@ -40,9 +41,16 @@ pub(super) fn attempts(
             scheme: Scheme::classify(text(5).unwrap_or_default()),
             funding: Funding::classify(text(6).unwrap_or_default()),
         };
-        take(row.get(2).map_err(broken)?, Event { mark, account, codes, card: token(7), payer: token(8) }, earlier)?;
+        take(row.get(2).map_err(broken)?, Event { mark, account, codes, card: token(7), payer: token(8) }, &earlier)?;
     }
     Ok(())
+}
+
+/// The numbers of all accounts that the store has had.
+pub(super) fn accounts(store: &Connection) -> Result<Vec<i64>> {
+    let mut statement = store.prepare_cached("SELECT account FROM accounts").map_err(broken)?;
+    let accounts = statement.query_map([], |row| row.get(0)).map_err(broken)?;
+    accounts.collect::<rusqlite::Result<_>>().map_err(broken)
 }
 
 /// The keyed id of an attempt: says nothing to anyone without the key. It is the provider's, whichever of our accounts holds

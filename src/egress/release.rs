@@ -160,9 +160,12 @@ fn plan(marks: Option<&Connection>, key: &hmac::Key, store: &Connection, accepte
     let from = accepted_at.max(day.start_ms() - days_back * DAY_MS);
     let (mut on_time, mut late) = (Vec::new(), Vec::new());
     let mut seen: HashMap<Mark, i64> = HashMap::new();
+    let accounts = facts::accounts(store)?;
     facts::attempts(store, key, from, day.end_ms(), |at, event, earlier| {
-        let released = |mark| marks.map_or(Ok(false), |db| is_released(db, mark));
-        if (released(&event.mark)? || released(&earlier)?) && !planted("counted_again") {
+        let released = |mark: Mark| marks.map_or(Ok(false), |db| is_released(db, &mark));
+        let mut all = std::iter::once(event.mark).chain(accounts.iter().map(|account| earlier(*account)));
+        let again = all.try_fold(false, |again, mark| Result::Ok(again || released(mark)?))?;
+        if again && !planted("counted_again") {
             return Ok(());
         }
         match seen.insert(event.mark, event.account) {

@@ -35,6 +35,14 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
+/// What ids of this first and this last one have in common, and two letters or digits by lot.
+fn between(first: &str, last: &str, lot: u64) -> String {
+    const SIGNS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let common = first.chars().zip(last.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a);
+    let sign = |lot: u64| char::from(SIGNS[(lot % SIGNS.len() as u64) as usize]);
+    common.chain([sign(lot), sign(lot / SIGNS.len() as u64)]).collect()
+}
+
 /// All accounts, removed ones last.
 pub(super) fn accounts(connection: &rusqlite::Connection) -> Result<Vec<Account>> {
     let doing = "reading accounts";
@@ -103,17 +111,20 @@ impl Store {
         self.connection.row_cached(&sql, [account], |row| row.get(0)).optional().doing("looking for a row")
     }
 
-    /// The id of a row of this account that is not deleted: from a place on that lot chose (`lot` of 2⁶⁴), so that each has its
-    /// chance and none of the others is looked at.
+    /// The id of a row of this account that is not deleted, from a place among the ids that `lot` chooses. By the key: the
+    /// others are not looked at.
     pub fn some_id(&self, account: i64, stream: &str, lot: u64) -> Result<Option<String>> {
         let doing = "looking for a row";
-        let sql = format!("SELECT coalesce(max(rowid), 0) FROM {stream}");
-        let last: i64 = self.connection.row_cached(&sql, [], |row| row.get(0)).doing(doing)?;
-        let from = ((u128::from(lot) * last.max(0) as u128) >> 64) as i64;
+        let end = |order: &str| {
+            let sql =
+                format!("SELECT id FROM {stream} WHERE account = ?1 ORDER BY account {order}, id {order} LIMIT 1");
+            self.connection.row_cached(&sql, [account], |row| row.get::<_, String>(0)).optional().doing(doing)
+        };
+        let Some((first, last)) = end("ASC")?.zip(end("DESC")?) else { return Ok(None) };
         let sql = format!(
-            "SELECT id FROM {stream} WHERE rowid >= ?2 AND account = ?1 AND deleted_at IS NULL ORDER BY rowid LIMIT 1"
+            "SELECT id FROM {stream} WHERE account = ?1 AND id >= ?2 AND deleted_at IS NULL ORDER BY account, id LIMIT 1"
         );
-        for from in [from, 0] {
+        for from in [between(&first, &last, lot), first] {
             let found = self.connection.row_cached(&sql, params![account, from], |row| row.get(0)).optional();
             if let Some(id) = found.doing(doing)? {
                 return Ok(Some(id));

@@ -121,6 +121,13 @@ impl Store {
         self.state_no_change_after(account, table, changed_at)
     }
 
+    /// Since when an object may be old, and what says so, if it is marked.
+    pub fn standing(&self, account: i64, table: &str, id: &str) -> Result<Option<(i64, String)>> {
+        let sql = "SELECT changed_at, reason FROM changes WHERE account = ?1 AND stream = ?2 AND id = ?3";
+        let found = self.connection.row_cached(sql, params![account, table, id], |row| Ok((row.get(0)?, row.get(1)?)));
+        found.optional().doing("reading what changed")
+    }
+
     /// Lets go of the marks whose object was read after them, and returns those that stand, oldest objects first. `clock` is
     /// the column of the time when an object was made. The mark of a check stands until it is judged, and asks for one read.
     pub fn settle_changes(&mut self, account: i64, table: &str, clock: &str) -> Result<Vec<Change>> {

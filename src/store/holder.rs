@@ -48,17 +48,15 @@ impl Store {
     }
 
     fn holder_of(&self, commit: &Commit, table: &str, id: &str, others: &[&Account]) -> Result<()> {
-        // Most of a page is held already: then nobody else holds it.
-        if self.holds(commit.upsert.account, table, id)? {
-            return Ok(());
-        }
+        let mut held = self.holds(commit.upsert.account, table, id)?;
         for other in others {
-            if !self.holds(other.account, table, id)? {
+            if held || !self.holds(other.account, table, id)? {
                 continue;
             }
             if let Some(name) = &other.connection {
                 return Err(problem::SYNC_HELD_TWICE.with(format!("by {name}")));
             }
+            held = true;
             self.take_over(commit, (table, "id"), (other.account, id))?;
             // Elements without ids of their own hang on the record's.
             for child in commit.upsert.tables.iter().filter(|child| child.parent_id.is_some()) {

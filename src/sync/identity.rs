@@ -9,8 +9,9 @@ use crate::problem::Result;
 use crate::providers::Position;
 use crate::testpoint::planted;
 
-/// So many objects of a stream are asked for before it counts that none is shown.
-const TRIES: usize = 3;
+/// So many objects of a stream are asked for before it counts that none is shown, and one of the next stream.
+const TRIES: u32 = 3;
+const STREAMS: u32 = 2;
 
 /// One harmless read of a stream: does the key see it? Also tells the provider's time.
 pub async fn probe(of: &Connection, line: &Line) -> Result<()> {
@@ -41,10 +42,13 @@ pub(super) async fn is_foreign(of: &Connection, now: i64) -> Result<bool> {
 /// Whether the key belongs to the account whose rows we hold: it must be able to read one of them. `None` when the account
 /// holds nothing yet, or when no stream that holds rows may be read.
 pub async fn identify(of: &Connection) -> Result<Option<bool>> {
-    let mut refused = None;
+    let (mut refused, mut streams) = (None, 0);
     // What a feed says is let go after a while: it proves nothing.
     for line in of.lines.iter().filter(|line| !line.is_feed()) {
-        for _ in 0..TRIES {
+        if streams == STREAMS {
+            break;
+        }
+        for _ in 0..if refused.is_none() { TRIES } else { 1 } {
             let (account, table, lot) = (of.account, line.table().to_owned(), of.entropy.below(u64::MAX));
             let id = of.store.run(move |store| store.some_id(account, &table, lot)).await?;
             let Some(id) = id else { break };
@@ -55,6 +59,7 @@ pub async fn identify(of: &Connection) -> Result<Option<bool>> {
                 None => break,
             }
         }
+        streams += u32::from(refused.is_some());
     }
     Ok(refused)
 }

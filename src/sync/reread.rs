@@ -45,7 +45,7 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
                 let expected = lanes[lane].plan.expected(span);
                 if singly { i64::MAX } else { requests(stream.way, expected, page_limit(stream.limit)) }
             };
-            let recent = |change: &Change| recent(stream, change, now);
+            let recent = |change: &Change| recent(stream, (change.changed_at, &change.reason), now);
             let mut readings = readings(&standing, &recent, stream.one_takes(), &pages);
             // What could not be read last time is not what all others wait for.
             if stuck && !readings.is_empty() {
@@ -62,8 +62,8 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
 
 /// True for a change that a list may not show yet, and that nothing would tell of again. What is only not final tells of none,
 /// and is marked again the next day.
-fn recent(stream: &Stream, change: &Change, now: i64) -> bool {
-    stream.heard == Heard::Never && change.reason != UNSETTLED && now - change.changed_at < stream.lag_s * 1000
+fn recent(stream: &Stream, (changed_at, reason): (i64, &str), now: i64) -> bool {
+    stream.heard == Heard::Never && reason != UNSETTLED && now - changed_at < stream.lag_s * 1000
 }
 
 /// The marks of a stream that stand. What we do not hold is left to the first walk while that is under way, and what could not
@@ -160,6 +160,13 @@ async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Resul
     let ask =
         of.provider.find.filter(|_| matches!(status.status, 403 | 404)).and_then(|find| find(line.stream, id, second));
     let Some(ask) = ask else { return Err(refused.problem()) };
+    let (account, table, marked) = (of.account, line.table().to_owned(), id.to_owned());
+    let mark = of.store.run(move |store| store.standing(account, &table, &marked)).await?;
+    let now = of.caller.provider_now().unwrap_or(0);
+    if mark.is_some_and(|(changed_at, reason)| recent(line.stream, (changed_at, &reason), now)) {
+        // Search may not show it yet: a later pass asks, and until then the mark stands.
+        return Ok(true);
+    }
     let mut asked = asked;
     // One answer without it may be odd: nobody would ask for it again.
     for _ in 0..2 {

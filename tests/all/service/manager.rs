@@ -47,6 +47,15 @@ impl Managing {
         words
     }
 
+    /// The word that it is ready; on a slow machine the words before it may have come again.
+    fn is_ready(&self) -> String {
+        let mut word = self.hears();
+        while word.starts_with("EXTEND_TIMEOUT_USEC=") || word == "WATCHDOG=1" {
+            word = self.hears();
+        }
+        word
+    }
+
     fn sends(&self, number: Number) {
         kill_process(Pid::from_child(&self.child), number).unwrap();
     }
@@ -100,7 +109,7 @@ fn the_manager_hears_of_everything_and_of_life_only_while_there_is_progress() {
     // What takes long before that is waited for.
     assert_eq!(manager.begins(), ["EXTEND_TIMEOUT_USEC=30000000\nSTATUS=starting", "WATCHDOG=1"]);
     manager.sends(Number::HUP);
-    assert_eq!(manager.hears(), "READY=1\nSTATUS=working STOPPING=1", "words of a status begin nothing new");
+    assert_eq!(manager.is_ready(), "READY=1\nSTATUS=working STOPPING=1", "words of a status begin nothing new");
     for (reload, life) in [(1, true), (2, false), (3, true)] {
         manager.sends(Number::HUP);
         let reloading = manager.hears();
@@ -124,7 +133,7 @@ fn an_interrupt_stops_too() {
     let mut manager = Managing::start("an_interrupt_stops_too");
     manager.begins();
     manager.sends(Number::HUP);
-    assert!(manager.hears().starts_with("READY=1\n"));
+    assert!(manager.is_ready().starts_with("READY=1\n"));
     manager.sends(Number::INT);
     while manager.hears() != "STOPPING=1\nSTATUS=asked to" {}
     assert!(manager.child.wait().unwrap().success());
