@@ -70,7 +70,7 @@ mod on {
         // Records of the other mode are stored like those of this one.
         "other_mode_stored",
         // An object that another account holds is stored once more.
-        "held_twice",
+        "stored_twice",
         // Whether a key still shows our account is not asked again.
         "any_account",
         // A connection that another one has taken the place of goes on storing.

@@ -28,7 +28,7 @@ impl Store {
     /// becomes this one's, and the page is merged with it.
     pub(super) fn held_once(&self, commit: &Commit) -> Result<()> {
         let others = self.others(commit.upsert.account)?;
-        if others.is_empty() || planted("held_twice") {
+        if others.is_empty() || planted("stored_twice") {
             return Ok(());
         }
         for (number, target) in commit.upsert.tables.iter().enumerate() {

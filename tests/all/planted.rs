@@ -67,7 +67,7 @@ found! {
     hollow_is_end: Scenario(scenarios::a_hollow_page, "stripe_charges: 34 missing"),
     total_unchecked: Scenario(scenarios::a_record_less_than_the_total, "checkoutcom_disputes: 1 missing"),
     other_mode_stored: Scenario(scenarios::a_page_of_the_other_mode, "stripe_payouts: "),
-    held_twice: Scenario(accounts::one_account_under_two_names, " held twice"),
+    stored_twice: Scenario(accounts::one_account_under_two_names, " held twice"),
     any_account: Scenario(accounts::another_account_behind_the_key, " of another account"),
     superseded_writes: Scenario(scenarios::a_key_that_was_set_meanwhile, " behind"),
     skip_paging: Scenario(scenarios::disputes_that_move, "checkoutcom_disputes: "),
