@@ -104,13 +104,6 @@ impl Store {
         found.doing("looking for a row").map(|found| found.is_some())
     }
 
-    /// The id of the row that was read last and not deleted.
-    pub fn newest_id(&self, account: i64, stream: &str) -> Result<Option<String>> {
-        let sql =
-            format!("SELECT id FROM {stream} WHERE account = ?1 AND deleted_at IS NULL ORDER BY read_seq DESC LIMIT 1");
-        self.connection.row_cached(&sql, [account], |row| row.get(0)).optional().doing("looking for a row")
-    }
-
     /// The id of a row of this account that is not deleted, from a place among the ids that `lot` chooses. By the key: the
     /// others are not looked at.
     pub fn some_id(&self, account: i64, stream: &str, lot: u64) -> Result<Option<String>> {

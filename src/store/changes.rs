@@ -79,7 +79,8 @@ impl Store {
     /// Marks what the new and the moved records of a page name. Comes before the page's own rows are written.
     pub(super) fn mark(&self, commit: &Commit) -> Result<()> {
         let doing = "marking what changed";
-        let Upsert { stream, account, marks: Some(marks), id: Some(id), .. } = &*commit.upsert else { return Ok(()) };
+        let Upsert { stream, account, marks: Some(marks), .. } = &*commit.upsert else { return Ok(()) };
+        let Some(id) = commit.upsert.id() else { return Ok(()) };
         let held = format!("SELECT {} FROM {stream} WHERE account = ?1 AND id = ?2", marks.clock.0);
         let mut held = self.connection.prepare_cached(&held).doing(doing)?;
         let rows = &commit.page.tables[0];
@@ -87,7 +88,7 @@ impl Store {
             let cells = rows.row(row);
             let Value::Int(time) = commit.page.value(cells[marks.clock.1]) else { continue };
             let known: Option<i64> = held
-                .query_row(params![account, Bound(commit.page.value(cells[*id]))], |row| row.get(0))
+                .query_row(params![account, Bound(commit.page.value(cells[id]))], |row| row.get(0))
                 .optional()
                 .doing(doing)?;
             if known == Some(time) {

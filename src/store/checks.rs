@@ -106,7 +106,7 @@ impl Store {
     /// The ids that a page shows; notes those that are not held, and those that are held otherwise.
     fn compare_rows(&self, commit: &Commit, values: bool, found: &mut Found) -> Result<Vec<String>> {
         let (upsert, page) = (&commit.upsert, &commit.page);
-        let Some(id) = upsert.id else { return Ok(Vec::new()) };
+        let Some(id) = upsert.id() else { return Ok(Vec::new()) };
         let rows = &page.tables[0];
         let ids: Vec<String> = (0..rows.len()).map(|row| page.text(rows.row(row)[id]).to_owned()).collect();
         let mut other = BTreeSet::new();

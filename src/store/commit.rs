@@ -26,8 +26,6 @@ pub struct Upsert {
     pub declaration: String,
     /// What its records say of other objects.
     pub marks: Option<Marks>,
-    /// The cell of the main table's id.
-    pub(super) id: Option<usize>,
     pub(super) tables: Vec<Target>,
 }
 
@@ -77,6 +75,11 @@ pub struct Committed {
 }
 
 impl Upsert {
+    /// The cell of the main table's id.
+    pub(super) fn id(&self) -> Option<usize> {
+        self.tables[0].id
+    }
+
     /// Prepares writing of `declaration`'s rows as `projection` makes them.
     pub fn new(account: i64, declaration: &Declaration, projection: &Projection) -> Self {
         let main_id = declaration.main().column("id").and_then(|id| projection.cell_of(id));
@@ -94,7 +97,6 @@ impl Upsert {
             account,
             declaration: declaration.hash.clone(),
             marks: None,
-            id: main_id,
             tables: tables.collect(),
         }
     }

@@ -103,15 +103,9 @@ impl Store {
         {
             return Ok(Renamed::Taken);
         }
-        self.name(renamed.account, new, now_ms)?;
+        self.remove_connection(new, now_ms)?;
+        let sql = "UPDATE accounts SET connection = ?2 WHERE account = ?1";
+        self.connection.execute_cached(sql, params![renamed.account, new]).doing("renaming a connection")?;
         Ok(Renamed::Done)
-    }
-
-    /// Gives an account a name, and takes it from the one that has it.
-    pub fn name(&mut self, account: i64, name: &str, now_ms: i64) -> Result<()> {
-        let doing = "renaming a connection";
-        self.remove_connection(name, now_ms)?;
-        let sql = "UPDATE accounts SET connection = ?2, removed_at = NULL WHERE account = ?1";
-        self.connection.execute_cached(sql, params![account, name]).doing(doing).map(|_| ())
     }
 }

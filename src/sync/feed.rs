@@ -162,7 +162,7 @@ fn leave_and_return(
     heard: i64,
 ) -> Result<Vec<(String, i64)>> {
     for table in unread {
-        let held = || store.newest_id(account, table).map(|id| id.is_some());
+        let held = || store.holds_any(account, std::slice::from_ref(table));
         if store.round(account, table, LEFT)?.is_none() && (!store.windows(account, table)?.is_empty() || held()?) {
             store.set_round(account, table, LEFT, heard)?;
         }

@@ -5,6 +5,7 @@ mod checkpoints;
 mod commits;
 mod disk;
 mod group;
+mod holder;
 mod horizons;
 pub(crate) mod kit;
 mod marks;

@@ -1,10 +1,9 @@
 //! What is stated of each stream goes in the transaction in which what it was proven by is forgotten, and only that.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use counterfoil::problem;
-use counterfoil::store::{Marks, Stated, Step, Store, StoreHandle, Target, WindowKey};
+use counterfoil::store::{Stated, Step, Store, StoreHandle, WindowKey};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -89,18 +88,12 @@ fn charges_to(changed_to: i64) -> [String; 4] {
 #[test]
 fn a_late_word_of_a_change_takes_back_what_was_stated_of_the_time_since() {
     let (_folder, path, mut store, lane) = with();
-    let mut feed = Lane::new(lane.upsert.account, "stripe_events", Profile::Standard);
-    let declaration = counterfoil::providers::find("stripe").unwrap().stream("events").unwrap().declaration().unwrap();
-    let cell = |name| feed.projection.cell_of(declaration.main().column(name).unwrap()).unwrap();
-    let clock = ("created_at".to_owned(), cell("created_at"));
-    let objects = vec![(cell("object_id"), Target::Table(TABLES[0].to_owned()))];
-    Arc::get_mut(&mut feed.upsert).unwrap().marks = Some(Marks { clock, objects });
-    let event = |id: &str, created: i64, of: &str| json!({ "id": id, "created": created, "type": "charge.updated", "data": { "object": { "object": "charge", "id": of } } });
+    let feed = events_of(lane.upsert.account);
     for (event, changed_to) in [
-        (event("evt_1", 4, "ch_1"), 3500),
-        (event("evt_2", 3, "ch_1"), 3000),
-        (event("evt_3", 2, "ch_9"), 2000),
-        (event("evt_4", 3, "ch_2"), 2000),
+        (changed("evt_1", 4, "ch_1"), 3500),
+        (changed("evt_2", 3, "ch_1"), 3000),
+        (changed("evt_3", 2, "ch_9"), 2000),
+        (changed("evt_4", 3, "ch_2"), 2000),
     ] {
         store.commit_page(&feed.commit(&[event], 1, Step::Nothing)).unwrap();
         assert_eq!(changes(&path), charges_to(changed_to));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use counterfoil::entropy::SeededEntropy;
 use counterfoil::problem::Result;
 use counterfoil::providers::{self, Stream};
-use counterfoil::store::{Account, Commit, NewWindow, Schema, Step, Store, Upsert};
+use counterfoil::store::{Account, Commit, Marks, NewWindow, Schema, Step, Store, Target, Upsert};
 use counterfoil::stream::{Page, Profile, Projection, Tokens};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -223,4 +223,20 @@ pub(crate) fn locked(path: &Path) -> bool {
     let own = format!(" {} ", std::process::id());
     let seen = || std::fs::read_to_string("/proc/locks").unwrap();
     (0..200).any(|_| seen().lines().any(|lock| lock.contains(&file) && lock.contains(&own)))
+}
+
+/// The events of an account, which mark charges.
+pub(super) fn events_of(account: i64) -> Lane {
+    let mut feed = Lane::new(account, "stripe_events", Profile::Standard);
+    let declaration = counterfoil::providers::find("stripe").unwrap().stream("events").unwrap().declaration().unwrap();
+    let cell = |name| feed.projection.cell_of(declaration.main().column(name).unwrap()).unwrap();
+    let clock = ("created_at".to_owned(), cell("created_at"));
+    let objects = vec![(cell("object_id"), Target::Table("stripe_charges".to_owned()))];
+    Arc::get_mut(&mut feed.upsert).unwrap().marks = Some(Marks { clock, objects });
+    feed
+}
+
+/// An event of this second that names a charge.
+pub(super) fn changed(id: &str, created: i64, of: &str) -> Value {
+    json!({ "id": id, "created": created, "type": "charge.updated", "data": { "object": { "object": "charge", "id": of } } })
 }
