@@ -91,6 +91,8 @@ mod on {
         "any_404_is_gone",
         // An earlier read overwrites a later one.
         "older_read_wins",
+        // A search that is behind overwrites what was just read by id.
+        "behind_wins",
         // What a record leaves out empties what an earlier read brought.
         "poorer_overwrites",
         // Numbers of reads begin again after a restart.

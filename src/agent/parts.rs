@@ -242,6 +242,7 @@ impl Parts {
             let clock_cell = cell(stream.clock.0)?;
             let mut upsert = Upsert::new(account.account, &declaration, &projection);
             upsert.marks = marks((wanted, provider), stream, &cell)?;
+            upsert.behind_ms = stream.behind_s * 1000;
             let (upsert, size) = (Arc::new(upsert), AtomicI64::new(0));
             Ok(Arc::new(Line { stream, projection, upsert, clock_cell, size, doubts: Mutex::default() }))
         };

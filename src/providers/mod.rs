@@ -84,6 +84,9 @@ pub struct Stream {
     pub lag_s: i64,
     /// A later pass begins this many seconds before the last one ended.
     pub overlap_s: i64,
+    /// Its list is an index that may show an object as it was up to this many seconds ago, where a read by id shows it as it
+    /// is; 0 where both are one.
+    pub behind_s: i64,
     /// The permission that reading it needs, as the provider names it.
     pub permission: &'static str,
     /// The provider's name for one such object.

@@ -26,6 +26,8 @@ pub struct Upsert {
     pub declaration: String,
     /// What its records say of other objects.
     pub marks: Option<Marks>,
+    /// How much older than its answer a search may be, milliseconds: what was read by id within that time before it stays.
+    pub behind_ms: i64,
     pub(super) tables: Vec<Target>,
 }
 
@@ -97,6 +99,7 @@ impl Upsert {
             account,
             declaration: declaration.hash.clone(),
             marks: None,
+            behind_ms: 0,
             tables: tables.collect(),
         }
     }
@@ -166,7 +169,8 @@ impl Store {
         }
         for (present, group) in alike {
             let key = (target.name.clone(), present);
-            let sql = self.statements.entry(key).or_insert_with(|| upsert_sql(target, present));
+            let behind_ms = commit.upsert.behind_ms;
+            let sql = self.statements.entry(key).or_insert_with(|| upsert_sql(target, present, behind_ms));
             let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
             for row in group {
                 bind_row(&mut statement, commit, rows.row(row)).doing(doing)?;
@@ -269,7 +273,7 @@ fn is_there(cell: Cell) -> bool {
     cell != Cell::Absent || planted("poorer_overwrites")
 }
 
-fn upsert_sql(target: &Target, present: u128) -> String {
+fn upsert_sql(target: &Target, present: u128, behind_ms: i64) -> String {
     let names: Vec<&str> =
         target.columns.iter().enumerate().filter(|(at, _)| present >> at & 1 == 1).map(|(_, n)| &**n).collect();
     let list = names.iter().fold(String::new(), |list, name| list + ", " + name);
@@ -287,10 +291,24 @@ fn upsert_sql(target: &Target, present: u128) -> String {
     sql.push_str(
         "read_at = excluded.read_at, read_seq = excluded.read_seq, source = excluded.source, deleted_at = NULL",
     );
-    if !planted("older_read_wins") {
-        let _ok = write!(sql, " WHERE excluded.read_seq >= {}.read_seq", target.name);
-    }
+    sql.push_str(&unless_newer(&target.name, behind_ms));
     sql
+}
+
+/// The condition under which a read takes the place of what is held in `table`.
+fn unless_newer(table: &str, behind_ms: i64) -> String {
+    let mut only = Vec::new();
+    if !planted("older_read_wins") {
+        only.push(format!("excluded.read_seq >= {table}.read_seq"));
+    }
+    if behind_ms > 0 && !planted("behind_wins") {
+        // By this machine's clock: where that went back in between, the search is believed.
+        only.push(format!(
+            "NOT (excluded.source = 'search' AND {table}.source = 'get'
+             AND {table}.read_at > excluded.read_at - {behind_ms} AND {table}.read_at <= excluded.read_at)"
+        ));
+    }
+    if only.is_empty() { String::new() } else { format!(" WHERE {}", only.join(" AND ")) }
 }
 
 /// More columns than bits in the mask would be a silent loss: refused when the store is opened.

@@ -60,10 +60,10 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// True for a change that a list may not show yet, and that nothing would tell of again. What is only not final tells of none,
-/// and is marked again the next day.
+/// True for a change that the stream's index may not show yet. What is only not final tells of none, and is marked again the
+/// next day.
 fn recent(stream: &Stream, (changed_at, reason): (i64, &str), now: i64) -> bool {
-    stream.heard == Heard::Never && reason != UNSETTLED && now - changed_at < stream.lag_s * 1000
+    stream.behind_s > 0 && reason != UNSETTLED && now - changed_at < stream.behind_s * 1000
 }
 
 /// The marks of a stream that stand. What we do not hold is left to the first walk while that is under way, and what could not

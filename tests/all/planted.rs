@@ -78,6 +78,7 @@ found! {
     empty_page_counts: Scenario(scenarios::an_empty_page_of_a_busy_day, "transactions: 65 missing"),
     any_404_is_gone: Scenario(scenarios::a_not_found_of_another_kind, "stripe_charges: 1 marked as gone but shown"),
     older_read_wins: Scenario(store::an_answer_that_was_overtaken, "the later read is gone"),
+    behind_wins: Scenario(store::a_search_that_is_behind, "a search sent then goes back"),
     poorer_overwrites: Scenario(store::a_record_that_leaves_a_field_out, "what the richer read brought is gone"),
     read_numbers_reused: Seed(2, 1),
     problem_never_clears: Seed(1, 1),

@@ -19,6 +19,6 @@ mod types;
 mod vfs;
 
 #[cfg(debug_assertions)]
-pub(crate) use merge::{a_record_that_leaves_a_field_out, an_answer_that_was_overtaken};
+pub(crate) use merge::{a_record_that_leaves_a_field_out, a_search_that_is_behind, an_answer_that_was_overtaken};
 #[cfg(debug_assertions)]
 pub(crate) use opening::a_damaged_store;

@@ -54,6 +54,7 @@ const fn list(
         // on the safe side of every published report.
         lag_s: 120,
         overlap_s: 900,
+        behind_s: 0,
         permission,
         object,
         made: "created_at",

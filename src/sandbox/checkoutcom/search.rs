@@ -1,4 +1,5 @@
-//! `POST /payments/search`: newest first, at most a thousand at once, new payments late.
+//! `POST /payments/search`: newest first, at most a thousand at once, by an index that is behind: some payments, and all that
+//! becomes of them, show themselves late.
 
 use serde::Deserialize;
 
@@ -63,6 +64,11 @@ impl Face<'_> {
         self.results(&found, more)
     }
 
+    /// The face as the index has it of this payment.
+    fn behind(&self, entry: &Entry) -> Face<'_> {
+        Face { now_ms: self.now_ms - i64::from(entry.late) * 1000, ..*self }
+    }
+
     fn matches(&self, term: &Term, entry: &Entry) -> bool {
         if matches!(term, Term::AmountAtLeast(least) if *least <= 0) {
             return true;
@@ -72,7 +78,7 @@ impl Face<'_> {
             "id" => self.payment_id(life.payment, entry.part),
             "currency" => life.currency().code.to_owned(),
             "reference" => self.world.person(life).reference,
-            _ => self.status(life, entry.part).unwrap_or_default().to_owned(),
+            _ => self.behind(entry).status(life, entry.part).unwrap_or_default().to_owned(),
         };
         match term {
             Term::AmountAtLeast(least) => life.amount >= *least,
@@ -86,7 +92,7 @@ impl Face<'_> {
             w.list("data", |w| {
                 for entry in found {
                     if let Some(life) = self.world.life(entry.payment) {
-                        w.object(|w| self.render(&life, entry.part, true, w));
+                        w.object(|w| self.behind(entry).render(&life, entry.part, true, w));
                     }
                 }
             });

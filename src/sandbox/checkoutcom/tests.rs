@@ -83,6 +83,38 @@ fn halved_windows_see_every_visible_payment() {
 }
 
 #[test]
+fn a_payment_whose_search_is_late_is_shown_as_it_was_and_by_id_as_it_is() {
+    let plan = Plan { tardy: 9_505, ..world(1).plan };
+    let world = World::new(Plan { charges: 600, ..plan }, NOW);
+    let mut seen = 0;
+    for fact in face(&world, NOW).truth(TruthStream::CheckoutPayments, 0, NOW) {
+        let late = (fact.visible_ms - fact.at_ms) / 1000;
+        if fact.status != "refunded" || late < 120 {
+            continue;
+        }
+        let (_, actions) = get(&face(&world, NOW), &format!("/payments/{}/actions", fact.id), "");
+        let refund = actions.as_array().unwrap().iter().find(|action| action["type"] == "Refund").unwrap();
+        let at = time::lenient(refund["processed_on"].as_str().unwrap()).unwrap() / 1000;
+        // What search and the read by id say so many seconds after the refund.
+        let shown = |after: i64| {
+            let face = face(&world, u32::try_from(at + after).unwrap());
+            let (made, query) = (u32::try_from(fact.at_ms / 1000).unwrap(), format!("id:'{}'", fact.id));
+            let body = json!({ "query": query, "from": time::zulu(made, 0), "to": time::zulu(made + 1, 0) });
+            let found = search(&face, &body).1["data"][0].take();
+            let (_, whole) = get(&face, &format!("/payments/{}", fact.id), "");
+            let actions = found["actions"].as_array().map_or(0, Vec::len);
+            (found["status"].clone(), whole["status"].as_str().unwrap().to_lowercase(), actions)
+        };
+        let (before, now, few) = shown(1);
+        assert_eq!((&before == "refunded", &*now), (false, "refunded"), "{}", fact.id);
+        assert_eq!(shown(late - 1), (before, now.clone(), few));
+        assert_eq!(shown(late), (json!("refunded"), now, few + 1));
+        seen += 1;
+    }
+    assert!(seen > 5, "{seen}");
+}
+
+#[test]
 fn money_of_a_payment_agrees_with_its_actions() {
     let world = world(1_500);
     let face = face(&world, NOW);

@@ -33,7 +33,8 @@ pub struct Plan {
     pub first_day: u32,
     /// Length of the history, in days.
     pub days: u32,
-    /// Of ten thousand objects and events so many show themselves two to ten minutes late.
+    /// Of ten thousand objects and events so many show themselves two to ten minutes late; what becomes of such a payment too,
+    /// where payments are found by an index.
     pub tardy: u32,
 }
 

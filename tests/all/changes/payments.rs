@@ -3,7 +3,7 @@
 use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Key, Logged, TruthStream};
 use serde_json::Value;
 
-use super::count;
+use super::{HOUR, count};
 use crate::sync::{Rig, behind_its_back, problems, stream_problem};
 
 /// A refunded payment as the store holds it: what was rewound, and what must come back.
@@ -35,7 +35,7 @@ async fn before_the_refund(lacks: &[&str]) -> (Rig, Refunded) {
         &rig,
         &format!(
             "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
-             SELECT account, 'checkoutcom_payments', id, read_at - 400000, read_seq, 'checkoutcom_disputes'
+             SELECT account, 'checkoutcom_payments', id, read_at - 1000000, read_seq, 'checkoutcom_disputes'
              FROM checkoutcom_payments WHERE id = '{id}';
              UPDATE checkoutcom_payments SET status = 'captured', amount_refunded = 0 WHERE id = '{id}';
              DELETE FROM checkoutcom_payment_actions WHERE id = '{refund}'"
@@ -127,7 +127,7 @@ async fn search_is_asked_for_the_time_that_the_record_told_where_it_is_not_held_
         &rig,
         &format!(
             "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
-             SELECT account, 'checkoutcom_payments', '{id}', read_at - 400000, read_seq, 'checkoutcom_disputes'
+             SELECT account, 'checkoutcom_payments', '{id}', read_at - 1000000, read_seq, 'checkoutcom_disputes'
              FROM checkoutcom_payments ORDER BY read_seq DESC LIMIT 1"
         ),
     );
@@ -144,10 +144,12 @@ async fn what_search_may_not_show_yet_is_read_by_id_however_many_they_are() {
     // Thirty in a row, long settled. What marks them was told at this time before now.
     for (reason, told_ago, by_id) in [
         ("checkoutcom_disputes", 0, 30),
-        ("checkoutcom_disputes", 200_000, 30),
-        ("checkoutcom_disputes", 400_000, 0),
+        ("checkoutcom_disputes", 800_000, 30),
+        ("checkoutcom_disputes", 1_000_000, 0),
         ("unsettled", 0, 0),
     ] {
+        // What was read by id before is long ago.
+        rig.clock.advance(HOUR);
         let told = rig.sandbox.now_ms() - told_ago;
         behind_its_back(
             &rig,

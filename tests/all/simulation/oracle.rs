@@ -147,10 +147,14 @@ impl Oracle {
                     Some(column) => drop(difference.get_or_insert(column)),
                 }
             }
-            let Some(true_at) = true_at else {
+            let Some(shown_at) = true_at else {
                 let column = difference.unwrap_or_default();
                 return Err(format!("{table} {id}: was never true while it could be read ({column})"));
             };
+            // What an index shows is older than that.
+            let indexed = row.source == "search" && stream.line.stream.behind_s > 0;
+            let behind = if indexed { self.behind(stream, &row) } else { 0 };
+            let true_at = shown_at - behind;
             if before.is_some_and(|before| {
                 before.content != content && before.columns == columns && true_at < before.true_at
             }) {
@@ -250,6 +254,14 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// How far behind the search of its stream is about an object.
+    fn behind(&self, stream: &Stream, row: &Row) -> i64 {
+        let made = stream.columns.iter().position(|name| *name == stream.line.stream.made);
+        let Some(second) = made.and_then(|at| row.values[at].int()).map(|at| at.div_euclid(1000)) else { return 0 };
+        let truth = self.storm.direct.truth(stream.truth, second, second + 1);
+        truth.iter().find(|object| object.id == row.id).map_or(0, |object| object.visible_ms - object.at_ms)
     }
 
     /// How long ago an object was made, in seconds.

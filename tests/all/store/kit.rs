@@ -119,7 +119,9 @@ impl Lane {
         let declaration = stream.declaration().unwrap();
         let keys = ["order".to_owned()];
         let projection = Projection::new(&declaration, profile, Arc::new(Marked), provider.exponent, &keys);
-        Self { upsert: Arc::new(Upsert::new(account, &declaration, &projection)), projection, stream }
+        let mut upsert = Upsert::new(account, &declaration, &projection);
+        upsert.behind_ms = stream.behind_s * 1000;
+        Self { upsert: Arc::new(upsert), projection, stream }
     }
 
     /// The response that holds these records.

@@ -193,6 +193,46 @@ pub(crate) fn a_record_that_leaves_a_field_out(planted: Option<&'static str>) ->
     }
 }
 
+/// A refunded payment is read by its id, and a search that is sent later still has it as it was before; what is wrong
+/// afterwards. The bug is planted on this thread.
+#[cfg(debug_assertions)]
+pub(crate) fn a_search_that_is_behind(planted: Option<&'static str>) -> Vec<String> {
+    const BEHIND: i64 = 900_000;
+    let (_folder, path) = folder();
+    let mut store = open(&path);
+    let lane = Lane::new(account(&mut store, "main").account, "checkoutcom_payments", Profile::Standard);
+    counterfoil::testpoint::plant(planted);
+    let mut wrong = Vec::new();
+    let mut read = |seq, source, read_at, status: &str, action: &str| {
+        let actions = json!([{ "id": "act_1", "type": "Refund", "status": action }]);
+        let payment = json!({ "id": "pay_1", "requested_on": "2023-08-24T14:15:22Z", "status": status, "amount": 100,
+            "currency": "EUR", "actions": actions });
+        let commit = counterfoil::store::Commit { source, read_at, ..lane.commit(&[payment], seq, Step::Nothing) };
+        store.commit_page(&commit).unwrap();
+        let sql = "SELECT p.status, a.status FROM checkoutcom_payments p JOIN checkoutcom_payment_actions a";
+        look(&path, sql).remove(0)
+    };
+    let mut after = |what: &str, held: String, expected: &str| {
+        if held != expected {
+            wrong.push(format!("{what}: {held}"));
+        }
+    };
+    let (captured, refunded) = ("captured|pending", "refunded|approved");
+    after("the first search", read(1, "search", 1, "Captured", "Pending"), captured);
+    after("by id", read(2, "get", 2, "Refunded", "Approved"), refunded);
+    after("a search sent then goes back", read(3, "search", 2, "Captured", "Pending"), refunded);
+    after("one sent soon after goes back", read(4, "search", 1 + BEHIND, "Captured", "Pending"), refunded);
+    // None is so far behind: what it tells came since.
+    after("a later one", read(5, "search", 2 + BEHIND, "Captured", "Pending"), captured);
+    after("by id once more", read(6, "get", 3 * BEHIND, "Refunded", "Approved"), refunded);
+    // This machine's clock was ahead when it was read by id: nobody knows how long ago that was.
+    after("the clock went back", read(7, "search", 3 * BEHIND - 1, "Captured", "Pending"), captured);
+    after("another search", read(8, "search", 3 * BEHIND, "Refunded", "Approved"), refunded);
+    after("only reads by id are held against it", read(9, "search", 3 * BEHIND, "Captured", "Pending"), captured);
+    counterfoil::testpoint::plant(None);
+    wrong
+}
+
 /// Two reads of a charge, whose answers come in the other order; what is wrong afterwards. The bug is planted on this thread.
 #[cfg(debug_assertions)]
 pub(crate) fn an_answer_that_was_overtaken(planted: Option<&'static str>) -> Vec<String> {
