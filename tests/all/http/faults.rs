@@ -165,7 +165,7 @@ async fn every_broken_answer_is_refused_for_its_reason() {
     let net = transport();
     for (script, (name, _, then, expected)) in rows.iter().enumerate() {
         let stalls = *then == Then::Stall;
-        let mut request = get(server.url(script), if stalls { Duration::from_millis(120) } else { AMPLE });
+        let mut request = get(server.url(script), if stalls { Duration::from_secs(1) } else { AMPLE });
         if *then == Then::Reset {
             // The server never reads the body, so its closing resets the connection.
             (request.method, request.body) = (Method::Post, Some(vec![b'x'; 4000]));

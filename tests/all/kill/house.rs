@@ -23,7 +23,7 @@ const DAY_MS: i64 = 86_400_000;
 /// No stream's windows end further than this before the provider's time.
 pub(super) const LAG_MS: i64 = 330_000;
 /// Longest life of one child.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// One stream: its connection, its table, and who knows the truth about it.
 pub(super) type Stream = (&'static str, &'static str, TruthStream);
@@ -187,7 +187,7 @@ impl House {
                 child.kill().unwrap();
                 panic!("a child did not end; left: {to_do:?}\n{}", self.said());
             }
-            pause(Duration::from_millis(5));
+            pause(Duration::from_millis(20));
         }
     }
 

@@ -92,7 +92,7 @@ async fn a_disk_that_fills_up_under_a_pass_moves_nothing_back_and_heals() {
     let mut rig = Rig::new(1_500).await;
     let mut before = rows(&rig);
     let mut passes = 0;
-    for pages in [15, 40, 90] {
+    for pages in [15, 150, 150] {
         room(&rig, pages).await;
         rig = agent_pass(rig, "main").await;
         assert_eq!(standing(&rig), ["store.full"], "with {pages} pages of room");
