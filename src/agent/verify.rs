@@ -11,6 +11,7 @@ use super::parts::{Parts, provider_of, reads};
 use super::request::{Tell, Wanted, progress, resolve, watched, words};
 use crate::config::Connection as Settings;
 use crate::problem::{self, Result};
+use crate::providers::Stream;
 use crate::store::{Checked, REREAD, Reader, Store};
 use crate::sync::{Connection, Verified, known, verify as reread};
 
@@ -56,8 +57,10 @@ fn connection_report(parts: &Parts, of: &Connection, ends: &[Verified], links: V
     let mut streams = Vec::new();
     for Verified { end, found } in ends {
         let table = format!("{}_{}", of.provider.name, end.stream);
+        let values = of.provider.stream(&end.stream).is_some_and(Stream::tells_changes);
         streams.push(json!({
             "stream": end.stream, "compared": found.compared, "different": found.different, "undecided": found.undecided,
+            "values": values,
             "problem": end.problem.as_ref().map(words),
             "last_30_days": sample(reader.checked(of.account, &table, REREAD)?),
         }));
@@ -78,6 +81,13 @@ pub fn sampled(reader: &Reader, account: i64, settings: &Settings) -> Result<Che
     provider.streams.iter().filter(|stream| reads(settings, stream)).try_fold(Checked::default(), |all, stream| {
         Ok(all.and(reader.checked(account, &provider.table(stream), REREAD)?))
     })
+}
+
+/// The streams of a connection of which only is compared whether their rows are there: word of a change of them never comes,
+/// so that other values are no fault.
+pub fn presence_only(settings: &Settings) -> Result<Vec<&'static str>> {
+    let streams = provider_of(settings)?.streams.iter().filter(|stream| reads(settings, stream));
+    Ok(streams.filter(|stream| !stream.tells_changes()).map(|stream| stream.name).collect())
 }
 
 /// By the naming stream and its column: compared, and not held.

@@ -12,7 +12,7 @@ use super::{Context, table};
 use crate::agent::control::Client;
 use crate::agent::parts::{provider_of, reads as reads_stream};
 use crate::agent::request::Request;
-use crate::agent::verify::{sample, sampled};
+use crate::agent::verify::{presence_only, sample, sampled};
 use crate::config::{self, Config};
 use crate::problem::{self, Exit, Problem, Result};
 use crate::store::Reader;
@@ -163,8 +163,10 @@ fn print(context: &Context, facts: &Facts) {
     for one in facts.checks.iter().filter(|one| one["compared"] != 0) {
         let (name, rate) = (one["connection"].as_str().unwrap_or_default(), super::verify::rate(one));
         say(format!(
-            "compared again in 30 days: {name} {} rows, {} of them different; lost or wrong: {rate}",
-            one["compared"], one["different"]
+            "compared again in 30 days: {name} {} rows, {} of them different; lost or wrong: {rate}{}",
+            one["compared"],
+            one["different"],
+            presence(&one["presence_only"])
         ));
     }
     if let Some((waiting, held)) = facts.outbox {
@@ -239,6 +241,12 @@ pub(super) fn all(reader: &Reader, config: &Config) -> Result<Vec<One>> {
     Ok(all)
 }
 
+/// Of which streams the comparison says less.
+fn presence(streams: &Value) -> String {
+    let names: Vec<&str> = streams.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if names.is_empty() { String::new() } else { format!(" (of {} only whether they are there)", names.join(", ")) }
+}
+
 /// What the re-reads of each connection found.
 fn checks(reader: &Reader, config: &Config) -> Result<Vec<Value>> {
     let mut all = Vec::new();
@@ -247,6 +255,7 @@ fn checks(reader: &Reader, config: &Config) -> Result<Vec<Value>> {
         let Some(wanted) = config.connections.get(name) else { continue };
         let mut one = sample(sampled(reader, account.account, wanted)?);
         one["connection"] = name.as_str().into();
+        one["presence_only"] = presence_only(wanted)?.into();
         all.push(one);
     }
     Ok(all)
@@ -254,7 +263,8 @@ fn checks(reader: &Reader, config: &Config) -> Result<Vec<Value>> {
 
 fn problems(reader: &Reader) -> Result<Vec<Value>> {
     let sql = "SELECT a.connection, p.stream, p.code, p.detail, p.first_at, p.last_at, p.times FROM problems p
-        LEFT JOIN accounts a USING (account) WHERE p.cleared_at IS NULL ORDER BY p.first_at";
+        LEFT JOIN accounts a USING (account) WHERE p.cleared_at IS NULL
+        ORDER BY a.connection IS NOT NULL, a.connection, p.stream, p.first_at";
     let mut found = table::objects(&reader.table(sql)?);
     let list = found.as_array_mut().map(std::mem::take).unwrap_or_default();
     Ok(list

@@ -43,7 +43,8 @@ fn print(context: &Context, done: &Value) -> Exit {
             let sample = &one["last_30_days"];
             let mut row = vec![name.to_owned(), stream.to_owned()];
             row.extend([(one, "compared"), (one, "different"), (sample, "compared"), (sample, "different")].map(text));
-            row.push(rate(sample));
+            let wrong = if one["values"] == false && sample["rate"].is_f64() { " lost" } else { "" };
+            row.push(rate(sample) + wrong);
             row.push(sample["checked_at"].as_i64().map(table::moment).unwrap_or_else(|| "-".to_owned()));
             streams.push(row);
         }
