@@ -1,6 +1,8 @@
 //! Coverage: which windows of a stream were walked whole, which are being walked (with their checkpoint), which could not
 //! be. What to walk next is decided in `sync`; here windows are kept, and superseded ones replaced.
 
+use std::sync::Arc;
+
 use rusqlite::params;
 
 use super::cached::Cached;
@@ -40,7 +42,7 @@ pub struct Window {
     /// The provider's time when the walk began.
     pub provider_at: Option<i64>,
     /// Hash of the declaration that read it.
-    pub declaration: String,
+    pub declaration: Arc<str>,
     /// Why it is a gap.
     pub reason: Option<String>,
 }
@@ -123,17 +125,25 @@ pub(super) fn windows(connection: &rusqlite::Connection, account: i64, stream: &
         "SELECT window, from_at, to_at, state, cursor, pages, rows, provider_at, declaration, reason FROM coverage
         WHERE account = ?1 AND stream = ?2 ORDER BY from_at, to_at";
     let mut statement = connection.prepare_cached(sql).doing(doing)?;
+    // There are thousands of them, and hardly ever more than one declaration.
+    let mut last: Arc<str> = "".into();
+    let mut declared = |text: &str| {
+        if *last != *text {
+            last = text.into();
+        }
+        last.clone()
+    };
     let windows = statement.query_map(params![account, stream], |row| {
         Ok(Window {
             window: row.get(0)?,
             from_at: row.get(1)?,
             to_at: row.get(2)?,
-            state: WindowState::parse(&row.get::<_, String>(3)?),
+            state: WindowState::parse(row.get_ref(3)?.as_str()?),
             cursor: row.get(4)?,
             pages: row.get(5)?,
             rows: row.get(6)?,
             provider_at: row.get(7)?,
-            declaration: row.get(8)?,
+            declaration: declared(row.get_ref(8)?.as_str()?),
             reason: row.get(9)?,
         })
     });

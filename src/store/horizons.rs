@@ -1,6 +1,10 @@
 //! What is known of each stream, as it was stated last: the table `horizons`. What may be stated is decided in `sync`; here it
 //! goes in the transaction in which what it was proven by is forgotten. Also what such a proof reads.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use rusqlite::{Connection, params};
 
 use super::cached::Cached;
@@ -26,37 +30,54 @@ pub struct Stated {
     pub tells_changes: bool,
 }
 
-/// What proofs are made of, read by the writer or beside it.
-pub struct Facts<'c>(&'c Connection);
+/// Windows by account and stream.
+type Read = BTreeMap<(i64, String), Rc<[Window]>>;
 
-impl Facts<'_> {
+/// What proofs are made of, read by the writer or beside it, within one transaction.
+pub struct Facts<'c> {
+    connection: &'c Connection,
+    /// The windows that were read: those of a feed are a part of the proof of every stream that it tells of.
+    windows: RefCell<Read>,
+}
+
+impl<'c> Facts<'c> {
+    fn of(connection: &'c Connection) -> Self {
+        Self { connection, windows: RefCell::default() }
+    }
+
     /// All windows of a stream, oldest first.
-    pub fn windows(&self, account: i64, stream: &str) -> Result<Vec<Window>> {
-        coverage::windows(self.0, account, stream)
+    pub fn windows(&self, account: i64, stream: &str) -> Result<Rc<[Window]>> {
+        let key = (account, stream.to_owned());
+        if let Some(read) = self.windows.borrow().get(&key) {
+            return Ok(read.clone());
+        }
+        let read: Rc<[Window]> = coverage::windows(self.connection, account, stream)?.into();
+        self.windows.borrow_mut().insert(key, read.clone());
+        Ok(read)
     }
 
     /// Since when what we hold of a stream may be old: the earliest change that is marked and not read yet.
     pub fn earliest_change(&self, account: i64, stream: &str) -> Result<Option<i64>> {
-        changes::earliest_change(self.0, account, stream)
+        changes::earliest_change(self.connection, account, stream)
     }
 
     /// When something that is done from time to time was last begun.
     pub fn round(&self, account: i64, stream: &str, kind: &str) -> Result<Option<i64>> {
-        changes::round(self.0, account, stream, kind)
+        changes::round(self.connection, account, stream, kind)
     }
 }
 
 impl Reader {
     /// What proofs are made of.
     pub fn facts(&self) -> Facts<'_> {
-        Facts(self.connection())
+        Facts::of(self.connection())
     }
 }
 
 impl Store {
     /// The same, as the running transaction has it.
     pub fn facts(&self) -> Facts<'_> {
-        Facts(&self.connection)
+        Facts::of(&self.connection)
     }
 
     /// States this of an account's streams, at this machine's time, and nothing of its others.

@@ -271,7 +271,7 @@ mod tests {
             pages: 1,
             rows: 0,
             provider_at: Some(7),
-            declaration: String::new(),
+            declaration: "".into(),
             reason: reason.map(str::to_owned),
         };
         let all = [

@@ -58,13 +58,15 @@ impl Stating {
 
     /// Puts what the store proves by now in the place of what was stated before, in the running transaction.
     pub(super) fn state(&self, store: &mut Store) -> Result<()> {
+        let facts = store.facts();
         let one = |stream: &&'static Stream| {
-            let known = prove(&store.facts(), self.account, self.provider, stream, self.start)?;
+            let known = prove(&facts, self.account, self.provider, stream, self.start)?;
             let Horizon { listed_from, listed_to, .. } = known.horizon;
             let (stream, tells_changes) = (self.provider.table(stream), !known.never_changed);
             Ok(Stated { stream, listed_from, listed_to, changed_to: known.changed_to, tells_changes })
         };
         let all = self.streams.iter().map(one).collect::<Result<Vec<_>>>()?;
+        drop(facts);
         store.state_horizons(self.account, &all, self.wall)
     }
 }
@@ -112,7 +114,7 @@ fn by_feed(facts: &Facts<'_>, account: i64, provider: &Provider, listed: Span) -
     let Some(feed) = provider.feed() else { return Ok((None, Vec::new())) };
     let (table, declaration) = (provider.table(feed), feed.declaration()?.hash.clone());
     let from = facts.round(account, &table, "feed")?;
-    let windows = if from.is_some() { facts.windows(account, &table)? } else { Vec::new() };
+    let windows = if from.is_some() { facts.windows(account, &table)? } else { [].into() };
     Ok(heard_whole(&windows, (from.unwrap_or(listed.0), listed.1), &declaration))
 }
 
@@ -160,7 +162,7 @@ mod tests {
             pages: 1,
             rows: 1,
             provider_at: Some(100),
-            declaration: "d".to_owned(),
+            declaration: "d".into(),
             reason: reason.map(str::to_owned),
         }
     }

@@ -266,7 +266,7 @@ async fn open_lanes(of: &Connection, lines: &[Arc<Line>], now: i64) -> Result<Ve
             store.note_problem(Some(account), Some(table), &told, wall)?;
         }
         let (mut windows, stale): (Vec<_>, Vec<_>) =
-            windows.into_iter().partition(|w| w.declaration == upsert.declaration);
+            windows.into_iter().partition(|w| *w.declaration == *upsert.declaration);
         let void: Vec<i64> = ahead.iter().chain(&stale).map(|w| w.window).collect();
         store.forget_windows(&void)?;
         windows.extend(gaps);
@@ -296,7 +296,7 @@ fn up_to_newest(store: &Store, upsert: &Upsert, (clock, start): (&str, i64)) -> 
     let Some(newest) = store.read(&sql)?.rows[0][0].int() else { return Ok(Vec::new()) };
     let (from_at, to_at) = (start, newest.div_euclid(1000) * 1000 + 1000);
     let (state, provider_at) = (WindowState::Complete, Some(i64::MAX));
-    let declaration = upsert.declaration.clone();
+    let declaration = (*upsert.declaration).into();
     let (window, cursor, pages, rows, reason) = (0, None, 0, 0, None);
     Ok(vec![Window { window, from_at, to_at, state, cursor, pages, rows, provider_at, declaration, reason }])
 }

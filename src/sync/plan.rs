@@ -1,6 +1,8 @@
 //! Decides what to walk next. Pure: windows and bounds in, the next window out. Recent time first, then backwards; every
 //! closed day again on its rungs; what may have changed unheard again; nothing twice without need.
 
+use std::sync::Arc;
+
 use super::span::{Span, joined, uncovered};
 use crate::store::{Window, WindowState};
 
@@ -132,7 +134,7 @@ impl Walked {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) bounds: Bounds,
-    declaration: String,
+    declaration: Arc<str>,
     windows: Vec<Window>,
     /// Before it lies the past, which can wait; what is missing after it is new.
     past_to: i64,
@@ -146,7 +148,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(bounds: Bounds, declaration: &str, windows: Vec<Window>, size: Option<i64>) -> Self {
         let size = size.unwrap_or(FIRST_SIZE);
-        let (declaration, out, resumed) = (declaration.to_owned(), Vec::new(), Vec::new());
+        let (declaration, out, resumed) = (declaration.into(), Vec::new(), Vec::new());
         let mut plan = Self { bounds, declaration, windows, past_to: 0, out, resumed, size };
         let Bounds { start, horizon, .. } = plan.bounds;
         plan.past_to = match plan.missing().first() {
@@ -356,7 +358,7 @@ fn in_seconds((from, to): Span) -> Span {
 }
 
 fn complete<'w>(windows: &'w [Window], declaration: &str) -> impl Iterator<Item = &'w Window> {
-    windows.iter().filter(move |window| window.state == WindowState::Complete && window.declaration == declaration)
+    windows.iter().filter(move |window| window.state == WindowState::Complete && *window.declaration == *declaration)
 }
 
 fn span(window: &Window) -> Span {

@@ -150,7 +150,7 @@ mod tests {
             pages: 1,
             rows: 0,
             provider_at: Some(provider_at),
-            declaration: String::new(),
+            declaration: "".into(),
             reason: None,
         };
         assert!(!impossible(&window(NOW, NOW + ODD_MS), NOW));

@@ -336,7 +336,7 @@ impl Machine {
 impl Disk {
     fn open(&mut self, (from_at, to_at): (i64, i64), provider_at: i64) -> i64 {
         self.last += 1;
-        let (window, declaration, provider_at) = (self.last, DECLARATION.to_owned(), Some(provider_at));
+        let (window, declaration, provider_at) = (self.last, DECLARATION.into(), Some(provider_at));
         let (state, cursor, pages, rows, reason) = (WindowState::Open, None, 0, 0, None);
         self.windows.push(Window {
             window,

@@ -17,7 +17,7 @@ fn plan(days: i64, windows: Vec<Window>) -> Plan {
 }
 
 fn window(from_at: i64, to_at: i64, provider_at: i64) -> Window {
-    let (state, declaration) = (WindowState::Complete, "d".to_owned());
+    let (state, declaration) = (WindowState::Complete, "d".into());
     let provider_at = Some(provider_at);
     Window { window: 1, from_at, to_at, state, cursor: None, pages: 1, rows: 0, provider_at, declaration, reason: None }
 }
@@ -193,7 +193,7 @@ fn what_is_demanded_again_was_listed_all_the_same() {
 #[test]
 fn windows_of_another_declaration_prove_nothing() {
     let mut old = window(0, day(10), day(100));
-    old.declaration = "old".to_owned();
+    old.declaration = "old".into();
     assert_eq!(plan(10, vec![old.clone()]).next(Purpose::Poll), fresh(day(9), day(10)));
     assert_eq!(horizon(&[old], 0, "d"), Horizon::default());
 }

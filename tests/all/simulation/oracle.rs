@@ -278,7 +278,7 @@ impl Oracle {
         let windows = reader.windows(stream.account, table).map_err(|problem| problem.to_string())?;
         let hash = &stream.line.upsert.declaration;
         let lag = stream.line.stream.lag_s * 1000;
-        let whole = |window: &&Window| window.state == WindowState::Complete && window.declaration == *hash;
+        let whole = |window: &&Window| window.state == WindowState::Complete && *window.declaration == **hash;
         let complete: Vec<&Window> = windows.iter().filter(whole).collect();
         if let Some(ahead) = complete.iter().find(|window| window.to_at > now - lag + 2_000) {
             return Err(format!("{table}: a window is whole that ends {} ms before now", now - ahead.to_at));
