@@ -25,7 +25,7 @@ CREATE TABLE coverage (
   rows        INTEGER NOT NULL DEFAULT 0, -- - | measure | records read
   rejected    INTEGER NOT NULL DEFAULT 0, -- - | measure | records that did not convert
   provider_at INTEGER,          -- - | time | the provider's time when the walk began
-  read_at     INTEGER,          -- - | time | when the last page came, by this machine's clock
+  read_at     INTEGER,          -- - | time | when the last page came, by the provider's clock
   declaration TEXT NOT NULL,    -- - | ops | hash of the declaration that read it
   reason      TEXT              -- - | ops | why it is a gap
 );
@@ -45,14 +45,14 @@ CREATE TABLE horizons (
 );
 
 -- Objects that are to be read again: something said that they changed, or their state is not final. A mark goes when a read
--- that was sent after it has been stored.
+-- that was sent after it, and that can have seen what changed, has been stored.
 CREATE TABLE changes (
   account    INTEGER NOT NULL REFERENCES accounts, -- - | ops | the merchant's account
   stream     TEXT NOT NULL,    -- - | ops | the object's stream, named as its table
   id         TEXT NOT NULL,    -- - | id | the object
-  changed_at INTEGER NOT NULL, -- - | time | since when what we hold may be old, by the provider's clock
+  changed_at INTEGER NOT NULL, -- - | time | since when what we hold may be old, by the provider's clock; where a search may be behind, the latest change
   marked_seq INTEGER NOT NULL, -- - | ops | number of the mark: reads with greater numbers were sent after it
-  reason     TEXT NOT NULL,    -- - | ops | what marked it: the stream whose record named it, unsettled, check
+  reason     TEXT NOT NULL,    -- - | ops | what marked it: the stream whose record named it, unsettled, check, get (read by id; search is asked for the rest later)
   PRIMARY KEY (account, stream, id)
 );
 

@@ -93,6 +93,10 @@ mod on {
         "older_read_wins",
         // A search that is behind overwrites what was just read by id.
         "behind_wins",
+        // A mark goes with a search that may be older than what it tells of.
+        "behind_settles",
+        // What search tells of a payment besides is not asked for after a read by id.
+        "index_never_asked",
         // What a record leaves out empties what an earlier read brought.
         "poorer_overwrites",
         // Numbers of reads begin again after a restart.

@@ -322,7 +322,8 @@ fn marks(
         }
     }
     let clock = (stream.clock.0.to_owned(), cell(stream.clock.0)?);
-    Ok((!objects.is_empty()).then_some(Marks { clock, objects }))
+    let indexed = provider.streams.iter().filter(|other| other.behind_s > 0).map(table).collect();
+    Ok((!objects.is_empty()).then_some(Marks { clock, objects, indexed }))
 }
 
 /// Whether every stream that the configuration names exists.

@@ -3,6 +3,7 @@
 //! When to read, and how, is decided in `sync`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use rusqlite::{OptionalExtension, params};
 
@@ -45,6 +46,12 @@ pub struct Daily {
     pub last: Option<i64>,
 }
 
+/// What marks a row whose state is not final: nothing told of a change.
+pub const UNSETTLED: &str = "unsettled";
+
+/// What marks an object of an index that was read by its id: that the index is asked for the rest once it cannot be behind.
+pub const BY_ID: &str = "get";
+
 /// What the records of a stream say of other objects: cells of its main table.
 #[derive(Debug, Default)]
 pub struct Marks {
@@ -52,6 +59,8 @@ pub struct Marks {
     pub clock: (String, usize),
     /// Other objects' ids: the cell, and which stream the object is of.
     pub objects: Vec<(usize, Target)>,
+    /// The tables that are read by an index. What matters there is whether it can be behind: of two changes the later counts.
+    pub indexed: BTreeSet<String>,
 }
 
 /// Which table a marked object is of.
@@ -97,7 +106,8 @@ impl Store {
             for (cell, target) in &marks.objects {
                 let object = commit.page.text(cells[*cell]);
                 if let (false, Some(table)) = (object.is_empty(), target.table(commit, row)) {
-                    self.mark_one(*account, table, object, (time, commit.mark_seq), stream)?;
+                    let both = if marks.indexed.contains(table) { "max" } else { "min" };
+                    self.mark_as(*account, table, object, (time, commit.mark_seq), (stream, both))?;
                 }
             }
         }
@@ -105,7 +115,31 @@ impl Store {
     }
 
     /// Marks one object; of two marks the earlier change and the later number stand.
-    pub fn mark_one(
+    pub fn mark_one(&self, account: i64, table: &str, id: &str, mark: (i64, i64), reason: &str) -> Result<()> {
+        self.mark_as(account, table, id, mark, (reason, "min"))
+    }
+
+    /// The same; `both` makes one of two times.
+    fn mark_as(
+        &self,
+        account: i64,
+        table: &str,
+        id: &str,
+        (changed_at, marked_seq): (i64, i64),
+        (reason, both): (&str, &str),
+    ) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET changed_at = {both}(changed_at, excluded.changed_at), reason = excluded.reason,
+             marked_seq = max(marked_seq, excluded.marked_seq)"
+        );
+        let row = params![account, table, id, changed_at, marked_seq, reason];
+        self.connection.execute_cached(&sql, row).doing("marking what changed")?;
+        self.state_no_change_after(account, table, changed_at)
+    }
+
+    /// Marks an object that nothing else marks yet.
+    pub(super) fn mark_unmarked(
         &self,
         account: i64,
         table: &str,
@@ -113,13 +147,13 @@ impl Store {
         (changed_at, marked_seq): (i64, i64),
         reason: &str,
     ) -> Result<()> {
-        let sql =
-            "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-            ON CONFLICT DO UPDATE SET changed_at = min(changed_at, excluded.changed_at), reason = excluded.reason,
-            marked_seq = max(marked_seq, excluded.marked_seq)";
+        let sql = "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
         let row = params![account, table, id, changed_at, marked_seq, reason];
-        self.connection.execute_cached(sql, row).doing("marking what changed")?;
-        self.state_no_change_after(account, table, changed_at)
+        match self.connection.execute_cached(sql, row).doing("marking what changed")? {
+            0 => Ok(()),
+            _ => self.state_no_change_after(account, table, changed_at),
+        }
     }
 
     /// Since when an object may be old, and what says so, if it is marked.
@@ -130,10 +164,18 @@ impl Store {
     }
 
     /// Lets go of the marks whose object was read after them, and returns those that stand, oldest objects first. `clock` is
-    /// the column of the time when an object was made. The mark of a check stands until it is judged, and asks for one read.
-    pub fn settle_changes(&mut self, account: i64, table: &str, clock: &str) -> Result<Vec<Change>> {
+    /// the column of the time when an object was made; a search may be `behind_ms` older than its answer, and then has not seen
+    /// what changed since. The mark of a check stands until it is judged, and asks for one read.
+    pub fn settle_changes(&mut self, account: i64, table: &str, clock: &str, behind_ms: i64) -> Result<Vec<Change>> {
         let doing = "settling what changed";
-        let read = format!("SELECT read_seq FROM {table} t WHERE t.account = ?1 AND t.id = changes.id");
+        let mut read = format!("SELECT read_seq FROM {table} t WHERE t.account = ?1 AND t.id = changes.id");
+        if behind_ms > 0 && !planted("behind_settles") {
+            // Writing to a string cannot fail.
+            let _ok = write!(
+                read,
+                " AND NOT (t.source = 'search' AND changes.reason <> '{UNSETTLED}' AND t.read_at < changes.changed_at + {behind_ms})"
+            );
+        }
         let after = if planted("marks_settled_unread") { "0" } else { "marked_seq" };
         let sql =
             format!("DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND reason <> ?3 AND {after} < ({read})");
@@ -164,7 +206,7 @@ impl Store {
     ) -> Result<u64> {
         let sql = format!(
             "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
-             SELECT account, '{table}', id, ?3, ?4, 'unsettled' FROM {table}
+             SELECT account, '{table}', id, ?3, ?4, '{UNSETTLED}' FROM {table}
              WHERE account = ?1 AND deleted_at IS NULL AND read_seq < ?5 AND ({condition}) AND ?2 IS NOT NULL
              ON CONFLICT DO NOTHING"
         );

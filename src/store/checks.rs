@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use rusqlite::{OptionalExtension, params};
 
 use super::cached::Cached;
+use super::changes::BY_ID;
 use super::commit::{Bound, Commit, Target, presence};
 use super::fault::Doing;
 use super::open::Store;
@@ -160,9 +161,9 @@ impl Store {
 
     /// Whether a mark stands on an object: that what we hold of it may be old is known.
     pub fn is_marked(&self, account: i64, table: &str, id: &str) -> Result<bool> {
-        let sql = "SELECT 1 FROM changes WHERE account = ?1 AND stream = ?2 AND id = ?3";
+        let sql = "SELECT 1 FROM changes WHERE account = ?1 AND stream = ?2 AND id = ?3 AND reason <> ?4";
         let doing = "reading what changed";
-        self.connection.prepare_cached(sql).doing(doing)?.exists(params![account, table, id]).doing(doing)
+        self.connection.prepare_cached(sql).doing(doing)?.exists(params![account, table, id, BY_ID]).doing(doing)
     }
 
     /// Whether a row meets `condition`, where `?2` is the moment `at`.
@@ -194,13 +195,7 @@ impl Store {
     /// Marks a row that a check found different at the provider's time `at`, in a read numbered `read_seq`: it counts only if
     /// no change explains it.
     pub fn suspect(&mut self, account: i64, table: &str, id: &str, (at, read_seq): (i64, i64)) -> Result<()> {
-        let sql = "INSERT INTO changes (account, stream, id, changed_at, marked_seq, reason)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-        let row = params![account, table, id, at, read_seq, BY_CHECK];
-        match self.connection.execute_cached(sql, row).doing("marking what differs")? {
-            0 => Ok(()),
-            _ => self.state_no_change_after(account, table, at),
-        }
+        self.mark_unmarked(account, table, id, (at, read_seq), BY_CHECK)
     }
 
     /// The rows that a check found different before `heard`, up to where changes were heard since, and that no change has
@@ -298,7 +293,7 @@ impl Reader {
                  WHERE NOT EXISTS (SELECT 1 FROM {of} o WHERE o.account = t.account AND o.id = t.{column}))
              FROM {table} t WHERE t.account = ?1 AND t.deleted_at IS NULL AND t.{column} IS NOT NULL AND ({expected})
                  AND NOT EXISTS (SELECT 1 FROM changes c
-                     WHERE c.account = t.account AND c.stream = '{of}' AND c.id = t.{column})"
+                     WHERE c.account = t.account AND c.stream = '{of}' AND c.id = t.{column} AND c.reason <> '{BY_ID}')"
         );
         let row = params![account, span.0, span.1];
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::CachedStatement;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
-use super::changes::Marks;
+use super::changes::{BY_ID, Marks};
 use super::coverage::Step;
 use super::fault::Doing;
 use super::open::Store;
@@ -55,7 +55,7 @@ pub struct Commit {
     /// Number of the marks that the page makes, taken after the answer came: only reads sent later than it have seen what it
     /// says.
     pub mark_seq: i64,
-    /// When the answer came, by this machine's clock.
+    /// When the answer came, by the provider's clock as far as that is known.
     pub read_at: i64,
     /// What the read was: list, search, get.
     pub source: &'static str,
@@ -129,7 +129,11 @@ impl Store {
         let latest = self.upsert_rows(commit, 0, |_| true)?;
         for (table, target) in commit.upsert.tables.iter().enumerate().skip(1) {
             let Some(id) = target.parent_id else {
-                self.upsert_rows(commit, table, |_| true)?;
+                // Of a record that an index tells too late nothing is taken. A part comes without its record.
+                let parents = &commit.page.tables[table].parents;
+                let late =
+                    |row: usize| commit.upsert.behind_ms > 0 && latest.get(parents[row] as usize) == Some(&false);
+                self.upsert_rows(commit, table, |row| !late(row))?;
                 continue;
             };
             // Positions mean something only together: they are those of the read that the parent's row shows.
@@ -146,6 +150,11 @@ impl Store {
         let rejected = commit.page.rejected.len() as u64;
         if let Step::One { id } = &commit.step {
             self.forget_change(commit.upsert.account, &commit.upsert.stream, id, commit.read_seq)?;
+            if commit.upsert.behind_ms > 0 && commit.source == "get" && !planted("index_never_asked") {
+                // What the index tells besides is still to come.
+                let (of, now) = (&commit.upsert, (commit.read_at, commit.read_seq));
+                self.mark_unmarked(of.account, &of.stream, id, now, BY_ID)?;
+            }
         }
         let counts = (commit.page.records, rejected);
         let window = self.step(&commit.upsert, &commit.step, counts, commit.read_at)?;
@@ -302,7 +311,7 @@ fn unless_newer(table: &str, behind_ms: i64) -> String {
         only.push(format!("excluded.read_seq >= {table}.read_seq"));
     }
     if behind_ms > 0 && !planted("behind_wins") {
-        // By this machine's clock: where that went back in between, the search is believed.
+        // Where the clock went back in between, the search is believed.
         only.push(format!(
             "NOT (excluded.source = 'search' AND {table}.source = 'get'
              AND {table}.read_at > excluded.read_at - {behind_ms} AND {table}.read_at <= excluded.read_at)"

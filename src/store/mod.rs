@@ -19,7 +19,7 @@ mod records;
 mod writer;
 
 pub use accounts::Account;
-pub use changes::{Change, Daily, Marks, Spending, Target};
+pub use changes::{BY_ID, Change, Daily, Marks, Spending, Target, UNSETTLED};
 pub use checks::{Checked, Found, REREAD};
 pub use commit::{Commit, Committed, Upsert};
 pub use coverage::{NewWindow, Step, Window, WindowKey, WindowState};

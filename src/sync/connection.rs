@@ -167,9 +167,14 @@ impl Connection {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The provider's time as far as it is known, else this machine's.
+    pub(super) fn now_ms(&self) -> i64 {
+        self.caller.provider_now().unwrap_or_else(|| self.clock.wall_ms())
+    }
+
     /// What may be spent now, and what follows from it.
     pub async fn budget(&self) -> Result<Budget> {
-        let now = self.caller.provider_now().unwrap_or_else(|| self.clock.wall_ms());
+        let now = self.now_ms();
         let (account, payments) = (self.account, self.terms.payments());
         let job = move |store: &mut crate::store::Store| {
             let payments = payments.as_ref().map(|(table, column)| (table.as_str(), *column));
@@ -184,7 +189,7 @@ impl Connection {
         if spent.is_empty() {
             return Ok(());
         }
-        let now = self.caller.provider_now().unwrap_or_else(|| self.clock.wall_ms());
+        let now = self.now_ms();
         let (account, day) = (self.account, now.div_euclid(DAY_MS) * DAY_MS);
         let noted = move |store: &mut crate::store::Store| {
             spent.iter().try_for_each(|(purpose, reads)| store.count_reads(account, day, purpose.name(), *reads))

@@ -13,15 +13,12 @@ use super::work::Work;
 use crate::http::Failure;
 use crate::problem::{self, Result};
 use crate::providers::{Heard, Stream};
-use crate::store::{Change, Step};
+use crate::store::{BY_ID, Change, Step, Store, UNSETTLED};
 use crate::stream::{Page, Shape, Value};
 use crate::testpoint::{page_limit, planted};
 
 /// A response that is one record.
 const ONE: Shape = Shape { records: None, leaves: &[] };
-
-/// What is done once a day with rows whose state is not final, and what marks them.
-const UNSETTLED: &str = "unsettled";
 
 /// What is to be read: which lane, and how.
 type Queue = Mutex<VecDeque<(usize, Reading)>>;
@@ -37,7 +34,7 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
     for singly in [false, true] {
         let mut queue = VecDeque::new();
         for lane in 0..count {
-            let standing = standing(work, lane).await?;
+            let standing = standing(work, lane, now).await?;
             let lanes = work.lanes();
             let stuck = lanes[lane].doubts().of.contains(&Purpose::Change);
             let stream = lanes[lane].line.stream;
@@ -68,7 +65,7 @@ fn recent(stream: &Stream, (changed_at, reason): (i64, &str), now: i64) -> bool 
 
 /// The marks of a stream that stand. What we do not hold is left to the first walk while that is under way, and what could not
 /// be read in this pass to the next.
-async fn standing(work: &Work, lane: usize) -> Result<Vec<Change>> {
+async fn standing(work: &Work, lane: usize, now: i64) -> Result<Vec<Change>> {
     let (line, listed, missed) = {
         let lanes = work.lanes();
         let lane = &lanes[lane];
@@ -77,10 +74,13 @@ async fn standing(work: &Work, lane: usize) -> Result<Vec<Change>> {
         }
         (lane.line.clone(), lane.plan.all_listed(), lane.missed.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>())
     };
-    let (account, table, clock) = (work.of.account, line.table().to_owned(), line.stream.made);
-    let changes = work.of.store.run(move |store| store.settle_changes(account, &table, clock)).await?;
+    let (account, table, stream) = (work.of.account, line.table().to_owned(), line.stream);
+    let settle = move |store: &mut Store| store.settle_changes(account, &table, stream.made, stream.behind_s * 1000);
+    let changes = work.of.store.run(settle).await?;
+    // The index cannot tell yet what was read by id.
+    let early = |change: &Change| change.reason == BY_ID && recent(stream, (change.changed_at, BY_ID), now);
     let wanted = |change: &Change| (listed || change.made_at.is_some()) && !missed.contains(&change.id);
-    Ok(changes.into_iter().filter(wanted).collect())
+    Ok(changes.into_iter().filter(|change| wanted(change) && !early(change)).collect())
 }
 
 /// Once a day: what is not final, and was not read in this pass already, is to be read again. Where this is the only word of
@@ -89,7 +89,7 @@ async fn mark_unsettled(work: &Work, line: &Line, now: i64) -> Result<()> {
     let Some(condition) = line.stream.unsettled.filter(|_| !planted("unsettled_never")) else { return Ok(()) };
     let (account, table, start) = (work.of.account, line.table().to_owned(), work.of.start);
     let (only_word, began, seq) = (line.stream.heard == Heard::ByReading, work.began, work.of.read_seq().await?);
-    let job = move |store: &mut crate::store::Store| {
+    let job = move |store: &mut Store| {
         let Some(due) = store.take_daily(account, &table, UNSETTLED, now)? else { return Ok(()) };
         let since = if only_word { due.last.unwrap_or(start) } else { now };
         store.mark_unsettled((account, &table), condition, (now, began), (since, seq)).map(|_| ())
@@ -137,7 +137,12 @@ async fn span_again(of: &Connection, line: &Line, span: (i64, i64)) -> Result<()
 
 /// Reads one object by its id, or finds it where the key may not. False when it shows itself neither way.
 async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Result<bool> {
+    let (account, table, marked) = (of.account, line.table().to_owned(), id.to_owned());
+    let mark = of.store.run(move |store| store.standing(account, &table, &marked)).await?;
     let asked = of.read_seq().await?;
+    if mark.as_ref().is_some_and(|(_, reason)| reason == BY_ID) {
+        return rest(of, line, id, (made, asked)).await.map(|()| true);
+    }
     let record = walk::fetch(of, line, &(of.provider.one)(line.stream, id), &ONE, Purpose::Change).await;
     // It shows itself, though not all of it may be read. Then it also tells when it was made.
     let there = record.is_ok();
@@ -152,38 +157,73 @@ async fn one(of: &Connection, line: &Line, id: &str, made: Option<i64>) -> Resul
     let Stop::Failure(Failure::Status(status)) = &refused else { return Err(refused.problem()) };
     let code = status.error_code.as_deref().unwrap_or_default();
     if !there && status.status == 404 && ((of.provider.gone)(code) || planted("any_404_is_gone")) {
-        let (account, table, id, at) = (of.account, line.table().to_owned(), id.to_owned(), of.clock.wall_ms());
+        let (account, table, id, at) = (of.account, line.table().to_owned(), id.to_owned(), of.now_ms());
         of.store.run(move |store| store.tombstone(account, &table, &id, (asked, at))).await?;
         return Ok(true);
     }
-    let second = made.map(|made| made.div_euclid(1000));
-    let ask =
-        of.provider.find.filter(|_| matches!(status.status, 403 | 404)).and_then(|find| find(line.stream, id, second));
-    let Some(ask) = ask else { return Err(refused.problem()) };
-    let (account, table, marked) = (of.account, line.table().to_owned(), id.to_owned());
-    let mark = of.store.run(move |store| store.standing(account, &table, &marked)).await?;
-    let now = of.caller.provider_now().unwrap_or(0);
-    if mark.is_some_and(|(changed_at, reason)| recent(line.stream, (changed_at, &reason), now)) {
+    if !matches!(status.status, 403 | 404) || of.provider.find.is_none() {
+        return Err(refused.problem());
+    }
+    if mark.is_some_and(|(changed_at, reason)| recent(line.stream, (changed_at, &reason), of.now_ms())) {
         // Search may not show it yet: a later pass asks, and until then the mark stands.
         return Ok(true);
     }
-    let mut asked = asked;
+    match found(of, line, id, (made, asked)).await {
+        Ok(Found::Kept) => Ok(true),
+        Ok(Found::Unseen(asked)) if !there => {
+            // Another entity's, perhaps: asking again would bring nothing new.
+            forget(of, line, id, asked).await.map(|()| false)
+        }
+        Ok(_) => Err(refused.problem()),
+        Err(stop) => Err(stop.problem()),
+    }
+}
+
+/// What became of looking for an object.
+enum Found {
+    Kept,
+    /// Not shown, by a read of this number.
+    Unseen(i64),
+    /// The provider cannot be asked for it.
+    Nowhere,
+}
+
+/// Looks for one object in the index, and stores what it shows of it.
+async fn found(
+    of: &Connection,
+    line: &Line,
+    id: &str,
+    (made, mut asked): (Option<i64>, i64),
+) -> std::result::Result<Found, Stop> {
+    let second = made.map(|made| made.div_euclid(1000));
+    let Some(ask) = of.provider.find.and_then(|find| find(line.stream, id, second)) else { return Ok(Found::Nowhere) };
     // One answer without it may be odd: nobody would ask for it again.
     for _ in 0..2 {
-        let found = walk::fetch(of, line, &ask, &line.stream.shape, Purpose::Change).await;
-        let (page, seq) = found.map_err(|stop| stop.problem())?;
+        let (page, seq) = walk::fetch(of, line, &ask, &line.stream.shape, Purpose::Change).await?;
         if page.records > 0 {
-            return keep(of, line, vec![(page, seq)], id, "search").await.map(|()| true);
+            keep(of, line, vec![(page, seq)], id, "search").await?;
+            return Ok(Found::Kept);
         }
         asked = seq;
     }
-    if there {
-        return Err(refused.problem());
-    }
-    // Another entity's, perhaps: asking again would bring nothing new.
+    Ok(Found::Unseen(asked))
+}
+
+/// Asks the index for the rest of what was read by id. What it does not show, or not of so long ago, was told by that.
+async fn rest(of: &Connection, line: &Line, id: &str, (made, asked): (Option<i64>, i64)) -> Result<()> {
+    let asked = match found(of, line, id, (made, asked)).await {
+        Ok(Found::Kept) => return Ok(()),
+        Ok(Found::Unseen(later)) => later,
+        Ok(Found::Nowhere) => asked,
+        Err(stop) if stop.refused() => asked,
+        Err(stop) => return Err(stop.problem()),
+    };
+    forget(of, line, id, asked).await
+}
+
+async fn forget(of: &Connection, line: &Line, id: &str, asked: i64) -> Result<()> {
     let (account, table, id) = (of.account, line.table().to_owned(), id.to_owned());
-    of.store.run(move |store| store.forget_change(account, &table, &id, asked)).await?;
-    Ok(false)
+    of.store.run(move |store| store.forget_change(account, &table, &id, asked)).await
 }
 
 /// What one object was read as: its record, then its parts, each with the number of its read.

@@ -292,7 +292,7 @@ pub(super) async fn prepare(
     let upsert = line.upsert.clone();
     // Marks are numbered now: what is read from here on was asked for after the page had said what changed.
     let mark_seq = if upsert.marks.is_some() { of.read_seq().await? } else { 0 };
-    Ok(Commit { upsert, page, read_seq, mark_seq, read_at: of.clock.wall_ms(), source, step })
+    Ok(Commit { upsert, page, read_seq, mark_seq, read_at: of.now_ms(), source, step })
 }
 
 /// Stores a page, with the number of its read and where it came from, and what it proves.

@@ -79,6 +79,8 @@ found! {
     any_404_is_gone: Scenario(scenarios::a_not_found_of_another_kind, "stripe_charges: 1 marked as gone but shown"),
     older_read_wins: Scenario(store::an_answer_that_was_overtaken, "the later read is gone"),
     behind_wins: Scenario(store::a_search_that_is_behind, "a search sent then goes back"),
+    behind_settles: Scenario(store::a_search_that_may_not_have_seen_it, "a search that may be older"),
+    index_never_asked: Scenario(scenarios::disputes_that_move_on, " disputes are told otherwise among actions"),
     poorer_overwrites: Scenario(store::a_record_that_leaves_a_field_out, "what the richer read brought is gone"),
     read_numbers_reused: Seed(2, 1),
     problem_never_clears: Seed(1, 1),

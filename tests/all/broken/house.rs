@@ -288,9 +288,9 @@ impl Case<'_> {
         self.column(sql).iter().map(pair).collect()
     }
 
-    /// Table and id of every object that is to be read again.
+    /// Table and id of every object that is to be read again, because something told of a change.
     pub(crate) fn marks(&self) -> BTreeSet<(String, String)> {
-        let marks = self.column("SELECT stream || ' ' || id FROM changes");
+        let marks = self.column("SELECT stream || ' ' || id FROM changes WHERE reason <> 'get'");
         marks.iter().filter_map(|mark| mark.split_once(' ')).map(|(table, id)| (table.into(), id.into())).collect()
     }
 

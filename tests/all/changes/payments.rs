@@ -1,9 +1,11 @@
 //! A payment that is marked as changed is read by its id, and so are its actions: they come together or not at all.
 
+use std::time::Duration;
+
 use counterfoil::sandbox::{CHECKOUT_KEY, Fault, FaultKind, Key, Logged, TruthStream};
 use serde_json::Value;
 
-use super::{HOUR, count};
+use super::{HOUR, TOLD, count};
 use crate::sync::{Rig, behind_its_back, problems, stream_problem};
 
 /// A refunded payment as the store holds it: what was rewound, and what must come back.
@@ -54,7 +56,7 @@ impl Refunded {
         let view = "SELECT refund_id, amount FROM refunds WHERE provider = 'checkoutcom' AND status = 'succeeded'";
         let refunds = reader.table(&format!("{view} AND payment_id = '{}'", self.id)).unwrap().rows;
         let refunds = refunds.iter().map(|row| (row[0].str().unwrap().to_owned(), row[1].int().unwrap())).collect();
-        (text(0), text(1), refunds, count(rig, "SELECT count(*) FROM changes"))
+        (text(0), text(1), refunds, count(rig, TOLD))
     }
 
     fn before(&self) -> (String, String, Vec<(String, i64)>, i64) {
@@ -97,6 +99,65 @@ async fn the_refund_behind_a_changed_payment_comes_with_it() {
     let kinds = ["authorization", "capture"].map(|kind| of(&format!("a.type = '{kind}' AND a.status = 'approved'")));
     assert_eq!((kinds, of("a.type = 'refund' AND a.status IS NULL")), ([1, 1], 1));
     assert_eq!(count(&rig, "SELECT count(*) FROM rejected"), 0);
+}
+
+#[tokio::test]
+async fn what_a_read_by_id_leaves_out_search_tells_once_it_cannot_be_behind() {
+    let (rig, payment) = before_the_refund(&[]).await;
+    // Search alone tells of disputes and authentications among the actions.
+    let dispute = format!("FROM checkoutcom_payment_actions WHERE payment_id = '{}' AND type = 'other'", payment.id);
+    let of_search = "UPDATE checkoutcom_payment_actions SET type = 'other', read_seq = 0 WHERE type = 'authorization'";
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let seen = |rig: &Rig, before| {
+        let asked: Vec<String> = asked(rig, before).into_iter().map(|(path, _)| path).collect();
+        let marks = count(rig, "SELECT count(*) FROM changes");
+        (asked, payment.stands(rig).1, marks, count(rig, &format!("SELECT count(*) {dispute}")))
+    };
+    behind_its_back(&rig, &format!("{of_search} AND payment_id = '{}'", payment.id));
+    for seconds in [0, 600] {
+        rig.clock.advance(Duration::from_secs(seconds));
+        let before = rig.sandbox.requests().len();
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+        assert_eq!(seen(&rig, before), (vec![], "get".to_owned(), 1, 1), "after {seconds} s");
+    }
+    rig.clock.advance(Duration::from_secs(400));
+    let before = rig.sandbox.requests().len();
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let search = "/payments/search".to_owned();
+    assert_eq!(seen(&rig, before), (vec![search], "search".to_owned(), 0, 0));
+    let before = rig.sandbox.requests().len();
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!(seen(&rig, before).0, Vec::<String>::new(), "and that is all");
+}
+
+#[tokio::test]
+async fn what_search_does_not_show_of_what_was_read_by_id_is_no_problem_and_asked_for_once() {
+    // Searches of the present come before it, by the same path: the first time tells how many.
+    let mut before_it = 0;
+    for kinds in [vec![], vec![FaultKind::Empty; 2], vec![FaultKind::status(422)], vec![FaultKind::status(404)]] {
+        let (rig, payment) = before_the_refund(&[]).await;
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+        rig.clock.advance(HOUR);
+        let faults = (before_it + 1..).zip(kinds.clone());
+        let faults = faults.map(|(nth, kind)| Fault::nth("/payments/search", nth, kind));
+        rig.sandbox.set_faults(faults.collect());
+        let searches = async || {
+            let before = rig.sandbox.requests().len();
+            assert_eq!(problems(&rig.sync().await), Vec::<Value>::new(), "{kinds:?}");
+            let searches = rig.sandbox.requests().split_off(before).into_iter();
+            searches.filter(|one| one.path == "/payments/search").collect::<Vec<_>>()
+        };
+        let by_id = |one: &Logged| one.body.contains(&payment.id);
+        let asked = searches().await;
+        if kinds.is_empty() {
+            before_it = asked.iter().position(by_id).unwrap() as u64;
+        }
+        assert_eq!(asked.iter().filter(|one| by_id(one)).count(), kinds.len().max(1), "{kinds:?}");
+        let source = if kinds.is_empty() { "search" } else { "get" };
+        assert_eq!(payment.stands(&rig), payment.after(source), "{kinds:?}");
+        assert_eq!(count(&rig, "SELECT count(*) FROM changes"), 0, "{kinds:?}");
+        assert!(!searches().await.iter().any(by_id), "{kinds:?}");
+    }
 }
 
 #[tokio::test]
@@ -167,7 +228,9 @@ async fn what_search_may_not_show_yet_is_read_by_id_however_many_they_are() {
         assert_eq!((read.len(), actions), (2 * by_id, by_id), "{reason}, {told_ago} ms ago");
         let state = "SELECT count(*) FROM (SELECT source FROM checkoutcom_payments ORDER BY requested_at LIMIT 30)";
         assert_eq!(count(&rig, &format!("{state} WHERE source = 'get'")), by_id as i64);
-        assert_eq!(count(&rig, "SELECT count(*) FROM changes"), 0);
+        assert_eq!(count(&rig, TOLD), 0);
+        let rest = count(&rig, "SELECT count(*) FROM changes WHERE reason = 'get'");
+        assert_eq!(rest, by_id as i64, "search is asked for the rest later");
     }
 }
 

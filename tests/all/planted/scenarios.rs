@@ -368,6 +368,37 @@ fn without_refunds(body: &mut Value) {
     }
 }
 
+/// Disputes go on while it is looked every half hour. A read of a payment's actions by its id leaves them out.
+pub(super) fn disputes_that_move_on(bug: Option<&'static str>) -> Wrong {
+    on_this_thread(bug, async {
+        let bench = Bench::new(40, 8_000).await;
+        bench.pass().await;
+        bench.advance(20 * DAY);
+        bench.pass().await;
+        let (mut wrong, mut moved) = (Vec::new(), 0);
+        for _ in 0..2 * 48 {
+            bench.advance(HOUR / 2);
+            bench.pass().await;
+            let since = bench.clock.wall_ms();
+            let of = |condition: &str| {
+                let sql = format!(
+                    "SELECT CAST(count(*) AS TEXT) FROM checkoutcom_payment_actions a JOIN checkoutcom_disputes d USING (account, id)
+                     WHERE a.type = 'dispute' AND {condition} AND d.updated_at BETWEEN {since} - 14400000 AND {since} - 7200000"
+                );
+                bench.column(&sql).remove(0).parse::<u32>().unwrap()
+            };
+            moved += of("1");
+            let late = of("a.status <> d.status");
+            if late > 0 {
+                wrong.push(format!("{late} disputes are told otherwise among actions"));
+            }
+        }
+        assert!(moved > 9, "hardly a dispute moved: {moved}");
+        wrong.extend(bench.settled().await);
+        wrong
+    })
+}
+
 /// A payment of more than a hundred days ago is disputed and refunded. Days of that age are not listed again: what the
 /// dispute names is read by its id.
 pub(super) fn a_refund_of_an_old_payment(bug: Option<&'static str>) -> Wrong {

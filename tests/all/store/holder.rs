@@ -81,3 +81,25 @@ fn an_event_that_goes_over_marks_as_a_new_one_does() {
     let marks = format!("SELECT id, changed_at FROM changes WHERE account = {}", own.upsert.account);
     assert_eq!(look(&path, &marks), ["ch_1|4000"]);
 }
+
+/// Each connection draws its numbers in blocks, so that the removed one's may be the greater.
+#[test]
+fn the_read_of_the_one_that_takes_over_counts_whatever_the_other_ones_number_was() {
+    let (_folder, path) = folder();
+    let mut store = open(&path);
+    let of =
+        |store: &mut Store, name: &str| Lane::new(account(store, name).account, "stripe_charges", Profile::Standard);
+    let (old, own) = (of(&mut store, "old"), of(&mut store, "own"));
+    let with = |status: &str, fee: i64| [charge("ch_1", json!({ "status": status, "amount": fee }))];
+    store.commit_page(&old.commit(&with("pending", 5), 400, Step::Nothing)).unwrap();
+    store.mark_one(own.upsert.account, "stripe_charges", "ch_1", (1_000, 150), "stripe_events").unwrap();
+    assert!(store.remove_connection("old", 5).unwrap());
+    store.commit_page(&own.commit(&with("succeeded", 7), 140, Step::Nothing)).unwrap();
+    let row = "SELECT account, status, amount, read_seq FROM stripe_charges";
+    assert_eq!(look(&path, row), ["2|succeeded|7|140"]);
+    let marks =
+        |store: &mut Store| store.settle_changes(own.upsert.account, "stripe_charges", "created_at", 0).unwrap().len();
+    assert_eq!(marks(&mut store), 1, "it was sent before the mark");
+    store.commit_page(&own.commit(&with("succeeded", 7), 160, Step::Nothing)).unwrap();
+    assert_eq!(marks(&mut store), 0);
+}

@@ -234,7 +234,7 @@ pub(super) fn events_of(account: i64) -> Lane {
     let cell = |name| feed.projection.cell_of(declaration.main().column(name).unwrap()).unwrap();
     let clock = ("created_at".to_owned(), cell("created_at"));
     let objects = vec![(cell("object_id"), Target::Table("stripe_charges".to_owned()))];
-    Arc::get_mut(&mut feed.upsert).unwrap().marks = Some(Marks { clock, objects });
+    Arc::get_mut(&mut feed.upsert).unwrap().marks = Some(Marks { clock, objects, ..Marks::default() });
     feed
 }
 

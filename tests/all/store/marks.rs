@@ -1,6 +1,10 @@
 //! Marks, rounds, tombstones and windows, each step by itself: what stands in the file after it, and what does not.
 
-use counterfoil::store::{Change, Found, Step, Store, Window, WindowKey, WindowState};
+use std::sync::Arc;
+
+use counterfoil::store::{
+    Change, Commit, Found, Marks, Step, Store, Target, UNSETTLED, Window, WindowKey, WindowState,
+};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -49,7 +53,7 @@ fn a_mark_goes_with_a_read_that_was_sent_after_it_and_a_checks_mark_with_none() 
         store.mark_one(of, TABLE, id, (100, number), "events").unwrap();
     }
     store.suspect(of, TABLE, "ch_3", (200, 4)).unwrap();
-    let left = store.settle_changes(of, TABLE, "created_at").unwrap();
+    let left = store.settle_changes(of, TABLE, "created_at", 0).unwrap();
     let change =
         |id: &str, made_at| Change { id: id.to_owned(), made_at, changed_at: 100, reason: "events".to_owned() };
     assert_eq!(left, [change("ch_9", None), change("ch_2", Some(20_000))], "the third was read since it was suspected");
@@ -66,6 +70,65 @@ fn a_mark_goes_with_a_read_that_was_sent_after_it_and_a_checks_mark_with_none() 
     assert_eq!(marks(&path).len(), 2);
     store.let_unheld_changes_go(of, TABLE, 201).unwrap();
     assert_eq!(marks(&path), ["ch_3|200|4|check"]);
+}
+
+/// A mark on a payment, and searches that are sent after it but may be older than what it tells of; what is wrong afterwards.
+/// The bug is planted on this thread.
+#[cfg(debug_assertions)]
+pub(crate) fn a_search_that_may_not_have_seen_it(planted: Option<&'static str>) -> Vec<String> {
+    const PAYMENTS: &str = "checkoutcom_payments";
+    const BEHIND: i64 = 900_000;
+    let (_folder, path) = folder();
+    let mut store = open(&path);
+    let lane = Lane::new(account(&mut store, "main").account, PAYMENTS, Profile::Standard);
+    let of = lane.upsert.account;
+    counterfoil::testpoint::plant(planted);
+    let payment = |id: &str| json!({ "id": id, "requested_on": "2023-08-24T14:15:22Z", "status": "Captured", "amount": 100, "currency": "EUR" });
+    for id in ["pay_1", "pay_2", "pay_3"] {
+        store.mark_one(of, PAYMENTS, id, (1_000, 5), "checkoutcom_disputes").unwrap();
+    }
+    store.mark_one(of, PAYMENTS, "pay_4", (1_000, 5), UNSETTLED).unwrap();
+    let mut wrong = Vec::new();
+    let mut after = |what: &str, ids: &[&str], source, (seq, read_at): (i64, i64), expected: &[&str]| {
+        let records: Vec<_> = ids.iter().map(|id| payment(id)).collect();
+        let commit = Commit { source, read_at, ..lane.commit(&records, seq, Step::Nothing) };
+        store.commit_page(&commit).unwrap();
+        store.settle_changes(of, PAYMENTS, "requested_at", BEHIND).unwrap();
+        let left = look(&path, "SELECT id FROM changes ORDER BY id");
+        if left != expected {
+            wrong.push(format!("{what}: {left:?}"));
+        }
+    };
+    let all = ["pay_1", "pay_2", "pay_3", "pay_4"];
+    after("a search sent before the marks", &all, "search", (4, 2_000_000), &all);
+    after("what only is not final may be as it was", &["pay_4"], "search", (6, 1_000), &["pay_1", "pay_2", "pay_3"]);
+    after("a search that may be older", &["pay_1"], "search", (7, 999 + BEHIND), &["pay_1", "pay_2", "pay_3"]);
+    after("one that cannot be", &["pay_2"], "search", (8, 1_000 + BEHIND), &["pay_1", "pay_3"]);
+    after("a read by id never is", &["pay_3"], "get", (9, 1_000), &["pay_1"]);
+    counterfoil::testpoint::plant(None);
+    wrong
+}
+
+#[test]
+fn of_two_changes_of_what_is_read_by_an_index_the_later_one_counts() {
+    let (_folder, path) = folder();
+    let mut store = open(&path);
+    let mut lane = Lane::new(account(&mut store, "main").account, "checkoutcom_disputes", Profile::Standard);
+    let declaration =
+        counterfoil::providers::find("checkoutcom").unwrap().stream("disputes").unwrap().declaration().unwrap();
+    let cell = |name| lane.projection.cell_of(declaration.main().column(name).unwrap()).unwrap();
+    let objects = vec![(cell("payment_id"), Target::Table("checkoutcom_payments".to_owned()))];
+    let clock = ("updated_at".to_owned(), cell("updated_at"));
+    let indexed = ["checkoutcom_payments".to_owned()].into();
+    Arc::get_mut(&mut lane.upsert).unwrap().marks = Some(Marks { clock, objects, indexed });
+    let dispute = |id: &str, last_update: &str| {
+        json!({ "id": id, "status": "won", "payment_id": "pay_1", "amount": 1, "currency": "EUR",
+            "received_on": "2023-08-24T10:00:00Z", "last_update": last_update })
+    };
+    let records = [dispute("dsp_1", "2023-08-24T14:00:00Z"), dispute("dsp_2", "2023-08-24T12:00:00Z")];
+    let commit = Commit { mark_seq: 3, ..lane.commit(&records, 2, Step::Nothing) };
+    store.commit_page(&commit).unwrap();
+    assert_eq!(marks(&path), ["pay_1|1692885600000|3|checkoutcom_disputes"]);
 }
 
 #[test]
@@ -128,7 +191,7 @@ fn windows_are_opened_given_up_closed_and_forgotten() {
     let begun = windows(&store).remove(0);
     assert_eq!(facts(&begun), (1000, 4000, WindowState::Open, Some("ch_1"), Some(60)));
     assert_eq!((begun.window, begun.pages, begun.rows), (older, 1, 1));
-    assert_eq!(begun.declaration, upsert.declaration);
+    assert_eq!(*begun.declaration, *upsert.declaration);
     assert_eq!(page(&mut store, "ch_1", Step::Nothing), None, "a page of no window");
     // The same gap found again is one gap; a closed one is walked whole.
     let give_up = |window| Step::GiveUp { window, reason: "full_second" };
