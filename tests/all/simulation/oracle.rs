@@ -202,9 +202,9 @@ impl Oracle {
         if reader.table(&sql).map_err(|problem| problem.to_string())?.rows.is_empty() {
             return Err(format!("{table}: in the quiet tail no horizons are stated"));
         }
-        // Word of every change in this world comes, or of none.
+        // Word of every change in this world comes, or of those alone that disputes tell.
         if line.stream.heard == Heard::Never {
-            return Ok(());
+            return self.told_by_disputes(reader, stream, now - 3 * poll_ms - 2 * HOUR);
         }
         if let Some(feed) = stream.provider.feed() {
             let windows = reader.windows(stream.account, &stream.provider.table(feed)).unwrap_or_default();
@@ -251,6 +251,31 @@ impl Oracle {
                     words(windows(table).iter().collect::<Vec<_>>().as_slice(), now),
                     words(windows(&feed).iter().collect::<Vec<_>>().as_slice(), now),
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a dispute that was told by then says of its payment is in, and so is all that search alone tells of it, the dispute
+    /// among its actions.
+    fn told_by_disputes(&self, reader: &Reader, stream: &Stream, by: i64) -> Result<(), String> {
+        const SEEN_BY_SEARCH: i64 = 16 * MINUTE;
+        let (table, account, now) = (stream.table, stream.account, self.time.now());
+        let sql = format!(
+            "SELECT payment_id, max(updated_at) FROM checkoutcom_disputes WHERE account = {account} AND updated_at < {by}
+             GROUP BY payment_id"
+        );
+        let told = reader.table(&sql).map_err(|problem| problem.to_string())?;
+        for row in &told.rows {
+            let (Some(id), Some(at)) = (row[0].str(), row[1].int()) else { continue };
+            let seen = self.seen.get(&(table, id.to_owned()));
+            let Some(seen) = seen.filter(|seen| seen.columns == stream.columns.len()) else { continue };
+            let held = Row { source: "search".to_owned(), ..seen.row.clone() };
+            let differs = |moment| stream.differs(&self.storm.direct, &held, moment);
+            let later = [seen.true_at.max(at), now].map(differs);
+            if let (Some(column), [Some(_), Some(_)]) = (differs(at + SEEN_BY_SEARCH), later) {
+                let ago = (now - at) / 1000;
+                return Err(format!("{table} {id}: what a dispute told {ago} s ago is missing ({column})"));
             }
         }
         Ok(())

@@ -53,6 +53,7 @@ struct Child {
 pub(super) type Children = Vec<Vec<Vec<Text>>>;
 
 /// A row as it stands in the store.
+#[derive(Clone)]
 pub(super) struct Row {
     pub(super) id: String,
     /// How it was read.
