@@ -274,3 +274,20 @@ async fn keep(of: &Connection, line: &Line, whole: Whole, id: &str, source: &'st
     }
     walk::commit_all(of, line, commits).await.map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_may_not_show_what_changed_since_it_was_last_surely_right() {
+        let stream = |provider: &str, name: &str| crate::providers::find(provider).unwrap().stream(name).unwrap();
+        let (payments, now) = (stream("checkoutcom", "payments"), 10_000_000);
+        let told = |ago: i64| (now - ago, "checkoutcom_disputes");
+        assert!(recent(payments, told(899_999), now) && recent(payments, told(-1), now));
+        assert!(!recent(payments, told(900_000), now));
+        assert!(!recent(payments, (now, UNSETTLED), now), "nothing is told to have changed");
+        // A list that is no index shows what is.
+        assert!(!recent(stream("stripe", "charges"), (now + 1, "stripe_events"), now));
+    }
+}

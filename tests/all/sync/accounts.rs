@@ -215,3 +215,42 @@ async fn once_a_day_a_pass_asks_whether_the_account_is_still_the_same() {
     assert_eq!(rig.reader().table(standing).unwrap().rows[0][0].int(), Some(0));
     assert!(holders(&rig)[0].1 > held[0].1, "the day is made up for");
 }
+
+#[tokio::test]
+async fn where_a_key_may_not_read_by_id_search_tells_whose_it_is() {
+    let status = FaultKind::status;
+    let (empty, none) = (Some(FaultKind::Empty), None);
+    // What a payment by its id, the search for it and a dispute by its id are answered; whether that is another account's.
+    for (by_id, search, dispute, foreign) in [
+        (403, none.clone(), 404, false),
+        (404, none.clone(), 404, false),
+        (404, empty.clone(), 404, true),
+        // Neither says whose it is, so the disputes do.
+        (403, empty.clone(), 404, true),
+        (403, empty, 200, false),
+        (403, Some(status(403)), 404, true),
+        (403, Some(status(403)), 200, false),
+        (403, none, 200, false),
+    ] {
+        let case = format!("{by_id}, {search:?}, {dispute}");
+        let rig = Rig::with(40, false, |options| options.payments = 2_000).await;
+        rig.sync().await;
+        rig.clock.advance(Duration::from_secs(25 * 3600));
+        let mut faults = vec![Fault::always("/payments/pay_", status(by_id))];
+        faults.extend((1..=3).filter_map(|nth| search.clone().map(|kind| Fault::nth("/payments/search", nth, kind))));
+        faults.extend((dispute != 200).then(|| Fault::always("/disputes/dsp_", status(dispute))));
+        rig.sandbox.set_faults(faults);
+        let before = rig.sandbox.requests().len();
+        let told = sync(&rig, "eu").await;
+        let others = told.iter().filter(|one| one["code"] == "sync.other_account").count();
+        assert_eq!(others > 0, foreign, "{case}: {told:?}");
+        let asked = rig.sandbox.requests().split_off(before).into_iter();
+        let asked: Vec<_> = asked.filter(|one| one.path != "/disputes").collect();
+        assert!(asked[0].path.starts_with("/payments/pay_") && asked[1].body.contains("id:'pay_"), "{case}: {asked:?}");
+        let searched =
+            asked.iter().take_while(|one| !one.body.contains("amount:")).filter(|one| one.body.contains("id:"));
+        // One that is not shown may be gone: three are asked for. What may not be asked is asked once.
+        let most = if by_id == 404 && foreign { 3 } else { 1 };
+        assert_eq!(searched.count(), most, "{case}: {asked:?}");
+    }
+}
