@@ -1,7 +1,8 @@
 //! Every object is held by one account; what belongs to no connection any more goes over to the one that reads it.
 
+use counterfoil::entropy::SeededEntropy;
 use counterfoil::problem::SYNC_HELD_TWICE;
-use counterfoil::store::{Step, Store};
+use counterfoil::store::{Renamed, Step, Store};
 use counterfoil::stream::Profile;
 use serde_json::json;
 
@@ -102,4 +103,21 @@ fn the_read_of_the_one_that_takes_over_counts_whatever_the_other_ones_number_was
     assert_eq!(marks(&mut store), 1, "it was sent before the mark");
     store.commit_page(&own.commit(&with("succeeded", 7), 160, Step::Nothing)).unwrap();
     assert_eq!(marks(&mut store), 0);
+}
+
+#[test]
+fn a_name_is_given_up_by_an_empty_account_of_the_same_provider_alone() {
+    let (_folder, path) = folder();
+    let mut store = open(&path);
+    let (main, full) = (account(&mut store, "main").account, account(&mut store, "full").account);
+    store.ensure_account("eu", "checkoutcom", READ_AT, &SeededEntropy::new(9)).unwrap();
+    account(&mut store, "empty");
+    let tables = ["stripe_charges".to_owned()];
+    let lane = Lane::new(full, "stripe_charges", Profile::Standard);
+    store.commit_page(&lane.commit(&[charge("ch_1", json!({}))], 1, Step::Nothing)).unwrap();
+    let mut rename = |new: &str| store.rename_connection("main", new, &tables, 7).unwrap();
+    assert_eq!(["full", "eu", "main"].map(&mut rename), [Renamed::Taken, Renamed::Taken, Renamed::Taken]);
+    assert_eq!(rename("empty"), Renamed::Done);
+    assert_eq!(rename("other"), Renamed::Unknown);
+    assert_eq!(look(&path, "SELECT account FROM accounts WHERE connection = 'empty'"), [main.to_string()]);
 }
