@@ -24,7 +24,7 @@ pub struct Change {
     pub id: String,
     /// When it was made, milliseconds; `None` when we do not hold it.
     pub made_at: Option<i64>,
-    /// Since when what we hold may be old.
+    /// Since when what we hold may be old; of an index, the latest change that is told, or when it was read by id.
     pub changed_at: i64,
     /// What marked it.
     pub reason: String,
@@ -165,7 +165,7 @@ impl Store {
 
     /// Lets go of the marks whose object was read after them, and returns those that stand, oldest objects first. `clock` is
     /// the column of the time when an object was made; a search may be `behind_ms` older than its answer, and then has not seen
-    /// what changed since. The mark of a check stands until it is judged, and asks for one read.
+    /// what is told to have changed since (a time far ahead was told by a wrong clock). The mark of a check stands until it is judged, and asks for one read.
     pub fn settle_changes(&mut self, account: i64, table: &str, clock: &str, behind_ms: i64) -> Result<Vec<Change>> {
         let doing = "settling what changed";
         let mut read = format!("SELECT read_seq FROM {table} t WHERE t.account = ?1 AND t.id = changes.id");
@@ -173,7 +173,8 @@ impl Store {
             // Writing to a string cannot fail.
             let _ok = write!(
                 read,
-                " AND NOT (t.source = 'search' AND changes.reason <> '{UNSETTLED}' AND t.read_at < changes.changed_at + {behind_ms})"
+                " AND NOT (t.source = 'search' AND changes.reason <> '{UNSETTLED}'
+                      AND abs(t.read_at - changes.changed_at) < {behind_ms})"
             );
         }
         let after = if planted("marks_settled_unread") { "0" } else { "marked_seq" };
@@ -218,11 +219,19 @@ impl Store {
         Ok(marked as u64)
     }
 
-    /// Lets go of one mark, because a read sent as `read_seq` answered all that can be answered about the object.
-    pub fn forget_change(&mut self, account: i64, table: &str, id: &str, read_seq: i64) -> Result<()> {
-        let sql = "DELETE FROM changes
-            WHERE account = ?1 AND stream = ?2 AND id = ?3 AND marked_seq < ?4 AND reason <> ?5";
-        let row = params![account, table, id, read_seq, BY_CHECK];
+    /// Lets go of one mark, because a read answered all that can be answered about the object: its number, when the answer
+    /// came, and how much older than that it may be.
+    pub fn forget_change(
+        &mut self,
+        account: i64,
+        table: &str,
+        id: &str,
+        (read_seq, read_at, behind_ms): (i64, i64, i64),
+    ) -> Result<()> {
+        let sql =
+            "DELETE FROM changes WHERE account = ?1 AND stream = ?2 AND id = ?3 AND marked_seq < ?4 AND reason <> ?5
+            AND NOT (reason <> ?6 AND abs(?7 - changed_at) < ?8)";
+        let row = params![account, table, id, read_seq, BY_CHECK, UNSETTLED, read_at, behind_ms];
         self.connection.execute_cached(sql, row).doing("settling what changed").map(|_| ())
     }
 
@@ -235,7 +244,7 @@ impl Store {
         self.connection
             .execute_cached(&sql, params![account, id, read_seq, read_at])
             .doing("noting that a row is gone")?;
-        self.forget_change(account, table, id, read_seq)
+        self.forget_change(account, table, id, (read_seq, read_at, 0))
     }
 
     /// Lets go of the rows of a feed that are older than it is kept.

@@ -129,7 +129,7 @@ impl Store {
         let latest = self.upsert_rows(commit, 0, |_| true)?;
         for (table, target) in commit.upsert.tables.iter().enumerate().skip(1) {
             let Some(id) = target.parent_id else {
-                // Of a record that an index tells too late nothing is taken. A part comes without its record.
+                // Of a record of an index that is refused nothing is taken. A part comes without its record.
                 let parents = &commit.page.tables[table].parents;
                 let late =
                     |row: usize| commit.upsert.behind_ms > 0 && latest.get(parents[row] as usize) == Some(&false);
@@ -149,7 +149,9 @@ impl Store {
         self.count_drift(commit)?;
         let rejected = commit.page.rejected.len() as u64;
         if let Step::One { id } = &commit.step {
-            self.forget_change(commit.upsert.account, &commit.upsert.stream, id, commit.read_seq)?;
+            let behind_ms = if commit.source == "search" { commit.upsert.behind_ms } else { 0 };
+            let read = (commit.read_seq, commit.read_at, behind_ms);
+            self.forget_change(commit.upsert.account, &commit.upsert.stream, id, read)?;
             if commit.upsert.behind_ms > 0 && commit.source == "get" && !planted("index_never_asked") {
                 // What the index tells besides is still to come.
                 let (of, now) = (&commit.upsert, (commit.read_at, commit.read_seq));

@@ -67,8 +67,10 @@ impl Store {
     }
 
     fn take_over(&self, commit: &Commit, (table, column): (&str, &str), (from, id): (i64, &str)) -> Result<()> {
-        let sql = format!("UPDATE {table} SET account = ?1, read_seq = 0 WHERE account = ?2 AND {column} = ?3");
-        // Numbers of reads order those of one connection; the other one's may be greater than that of this page.
+        let sql =
+            format!("UPDATE {table} SET account = ?1, read_seq = 0, read_at = 0 WHERE account = ?2 AND {column} = ?3");
+        // Whatever the other connection read last, what this page shows takes its place: numbers of reads order those of one
+        // connection only.
         let doing = "taking over what a removed connection held";
         self.connection.execute_cached(&sql, params![commit.upsert.account, from, id]).doing(doing).map(|_| ())
     }

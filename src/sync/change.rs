@@ -27,7 +27,7 @@ pub(super) fn requests(way: Way, expected: f64, limit: u32) -> i64 {
 }
 
 /// How to read `changes` again, of which those that are `recent` may not show in a list yet: they are read by their ids, and no
-/// window holds the second of one. It would bring the row as it was before, and its mark would go.
+/// window holds the second of one (both ends of a search are inside). It would bring the row as it was before, and its mark would go.
 pub(super) fn readings(
     changes: &[Change],
     recent: &dyn Fn(&Change) -> bool,
@@ -36,7 +36,9 @@ pub(super) fn readings(
 ) -> Vec<Reading> {
     let second = |change: &Change| change.made_at.map(|made| made.div_euclid(1000));
     let seconds: BTreeSet<i64> = changes.iter().filter(|change| recent(change)).filter_map(second).collect();
-    let apart = |change: &Change| recent(change) || second(change).is_some_and(|at| seconds.contains(&at));
+    let apart = |change: &Change| {
+        recent(change) || second(change).is_some_and(|at| [at, at + 1].iter().any(|at| seconds.contains(at)))
+    };
     let alone = changes.iter().filter(|change| apart(change));
     let alone = alone.map(|change| Reading::One(change.id.clone(), change.made_at));
     changes.split(apart).flat_map(|run| cheapest(run, single, pages)).chain(alone).collect()
@@ -142,8 +144,10 @@ mod tests {
         let recent = |change: &Change| change.changed_at > 0;
         let of = |at: i64, n: i64| Change { id: format!("{at}/{n}"), changed_at: n, ..change(Some(at)) };
         let one = |change: &Change| Reading::One(change.id.clone(), change.made_at);
-        let changes = [of(0, 0), of(1_000, 0), of(2_100, 0), of(2_500, 1), of(3_000, 0), of(4_000, 0)];
-        let expected = [Reading::Span((0, 2_000)), Reading::Span((3_000, 5_000)), one(&changes[2]), one(&changes[3])];
+        let changes = [0, 500, 1_000, 2_100, 2_500, 3_000, 4_000].map(|at| of(at, i64::from(at == 2_500)));
+        // A window that ends with the second before it would ask for its second too.
+        let windows = [Reading::Span((0, 1_000)), Reading::Span((3_000, 5_000))];
+        let expected: Vec<Reading> = windows.into_iter().chain(changes[2..5].iter().map(one)).collect();
         assert_eq!(readings(&changes, &recent, 1, &pages), expected);
         assert_eq!(readings(&changes, &|_| false, 1, &pages), [Reading::Span((0, 5_000))]);
         let unheld = Change { changed_at: 1, ..change(None) };

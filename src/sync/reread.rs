@@ -1,5 +1,5 @@
 //! Reading again what changed: marks become single reads or windows, whichever costs less, and a mark goes when a read that
-//! was sent after it is in. Once a day the rows whose state is not final are marked as well.
+//! was sent after it, and can have seen what changed, is in. Once a day the rows whose state is not final are marked as well.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +8,7 @@ use super::call::Stop;
 use super::change::{Reading, readings, requests};
 use super::connection::{Connection, Line};
 use super::plan::Purpose;
+use super::span::Span;
 use super::walk::{self, Open};
 use super::work::Work;
 use crate::http::Failure;
@@ -38,9 +39,14 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
             let lanes = work.lanes();
             let stuck = lanes[lane].doubts().of.contains(&Purpose::Change);
             let stream = lanes[lane].line.stream;
-            let pages = |span| {
+            let pages = |span: Span| {
                 let expected = lanes[lane].plan.expected(span);
-                if singly { i64::MAX } else { requests(stream.way, expected, page_limit(stream.limit)) }
+                // What lies before the start is held because something named it: a list of that time would bring all the rest.
+                if singly || span.0 < work.of.start {
+                    i64::MAX
+                } else {
+                    requests(stream.way, expected, page_limit(stream.limit))
+                }
             };
             let recent = |change: &Change| recent(stream, (change.changed_at, &change.reason), now);
             let mut readings = readings(&standing, &recent, stream.one_takes(), &pages);
@@ -60,7 +66,8 @@ pub(super) async fn changed(work: &Arc<Work>, now: i64) -> Result<()> {
 /// True for a change that the stream's index may not show yet. What is only not final tells of none, and is marked again the
 /// next day.
 fn recent(stream: &Stream, (changed_at, reason): (i64, &str), now: i64) -> bool {
-    stream.behind_s > 0 && reason != UNSETTLED && now - changed_at < stream.behind_s * 1000
+    // Far ahead is what a wrong clock told.
+    stream.behind_s > 0 && reason != UNSETTLED && (now - changed_at).abs() < stream.behind_s * 1000
 }
 
 /// The marks of a stream that stand. What we do not hold is left to the first walk while that is under way, and what could not
@@ -216,6 +223,7 @@ async fn rest(of: &Connection, line: &Line, id: &str, (made, asked): (Option<i64
         Ok(Found::Unseen(later)) => later,
         Ok(Found::Nowhere) => asked,
         Err(stop) if stop.refused() => asked,
+        Err(Stop::Problem(problem)) if problem.is(&problem::SYNC_CONTRADICTION) => asked,
         Err(stop) => return Err(stop.problem()),
     };
     forget(of, line, id, asked).await
@@ -223,7 +231,8 @@ async fn rest(of: &Connection, line: &Line, id: &str, (made, asked): (Option<i64
 
 async fn forget(of: &Connection, line: &Line, id: &str, asked: i64) -> Result<()> {
     let (account, table, id) = (of.account, line.table().to_owned(), id.to_owned());
-    of.store.run(move |store| store.forget_change(account, &table, &id, asked)).await
+    let read = (asked, of.now_ms(), line.stream.behind_s * 1000);
+    of.store.run(move |store| store.forget_change(account, &table, &id, read)).await
 }
 
 /// What one object was read as: its record, then its parts, each with the number of its read.

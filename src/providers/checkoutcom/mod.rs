@@ -55,7 +55,7 @@ static STREAMS: &[Stream] = &[
         // Search is eventually consistent, with no published bound.
         lag_s: 300,
         overlap_s: 3600,
-        // Its own SDKs' tests wait twenty seconds for it, and not always long enough.
+        // Its own SDKs' tests wait twenty seconds for it, and not always long enough. The longest answer is in it.
         behind_s: 900,
         permission: "payments:search",
         object: "payment",
@@ -140,7 +140,7 @@ fn one(stream: &Stream, id: &str) -> Ask {
     Ask { body: None, path: format!("{list}/{}", escaped(id)) }
 }
 
-/// Newest first, all of them, and by the same permission as the payment itself.
+/// Newest first, all but disputes and authentications, and by the same permission as the payment itself.
 fn actions(id: &str) -> Ask {
     Ask { body: None, path: format!("/payments/{}/actions", escaped(id)) }
 }

@@ -161,6 +161,39 @@ async fn what_search_does_not_show_of_what_was_read_by_id_is_no_problem_and_aske
 }
 
 #[tokio::test]
+async fn no_list_of_the_time_before_the_start_is_asked_for_because_something_named_a_payment_of_it() {
+    let rig = Rig::with(40, false, |options| (options.payments, options.days) = (2_000, 120)).await;
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    let start = rig.sandbox.now_ms() - 41 * 86_400_000;
+    let held = rig.ids("checkoutcom_payments");
+    // All within some weeks, so that one search could bring them, and all others of that time.
+    let ids = rig.truth(TruthStream::CheckoutPayments, start, start).into_iter().filter(|id| !held.contains(id));
+    let named: Vec<String> = ids.take(20).map(|id| format!("'{id}'")).collect();
+    for id in &named {
+        behind_its_back(
+            &rig,
+            &format!(
+                "INSERT OR REPLACE INTO changes (account, stream, id, changed_at, marked_seq, reason)
+                 SELECT account, 'checkoutcom_payments', {id}, read_at, read_seq, 'checkoutcom_disputes'
+                 FROM checkoutcom_payments ORDER BY read_seq DESC LIMIT 1"
+            ),
+        );
+    }
+    let named = named.join(", ");
+    for source in ["get", "search"] {
+        assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+        let of = format!("SELECT count(*) FROM checkoutcom_payments WHERE id IN ({named}) AND source = '{source}'");
+        assert_eq!(count(&rig, &of), 20, "by {source}");
+        let others = format!(
+            "SELECT count(*) FROM checkoutcom_payments WHERE requested_at < {start} AND id NOT IN ({named})
+             AND id NOT IN (SELECT payment_id FROM checkoutcom_disputes)"
+        );
+        assert_eq!(count(&rig, &others), 0, "by {source}");
+        rig.clock.advance(HOUR);
+    }
+}
+
+#[tokio::test]
 async fn where_the_actions_may_not_be_read_search_brings_both() {
     for code in [403, 404] {
         let (rig, payment) = before_the_refund(&[]).await;

@@ -60,10 +60,13 @@ fn a_mark_goes_with_a_read_that_was_sent_after_it_and_a_checks_mark_with_none() 
     assert_eq!(marks(&path), ["ch_2|100|5|events", "ch_3|200|4|check", "ch_9|100|1|events"]);
     assert!(store.has_suspects(of, TABLE).unwrap() && !store.has_suspects(of, "stripe_refunds").unwrap());
     // One answer that says all there is to say of an object: only to marks before it.
-    store.forget_change(of, TABLE, "ch_2", 5).unwrap();
-    store.forget_change(of, TABLE, "ch_3", 99).unwrap();
+    store.forget_change(of, TABLE, "ch_2", (5, 100, 0)).unwrap();
+    store.forget_change(of, TABLE, "ch_3", (99, 100, 0)).unwrap();
     assert_eq!(marks(&path).len(), 3);
-    store.forget_change(of, TABLE, "ch_2", 6).unwrap();
+    // Nor by a read that may be older than what the mark tells.
+    store.forget_change(of, TABLE, "ch_2", (6, 149, 50)).unwrap();
+    assert_eq!(marks(&path).len(), 3);
+    store.forget_change(of, TABLE, "ch_2", (6, 150, 50)).unwrap();
     assert_eq!(marks(&path), ["ch_3|200|4|check", "ch_9|100|1|events"]);
     // What we do not hold and heard of long ago the first walk reads as it is then.
     store.let_unheld_changes_go(of, TABLE, 100).unwrap();
@@ -88,6 +91,7 @@ pub(crate) fn a_search_that_may_not_have_seen_it(planted: Option<&'static str>) 
         store.mark_one(of, PAYMENTS, id, (1_000, 5), "checkoutcom_disputes").unwrap();
     }
     store.mark_one(of, PAYMENTS, "pay_4", (1_000, 5), UNSETTLED).unwrap();
+    store.mark_one(of, PAYMENTS, "pay_5", (9_000_000, 5), "checkoutcom_disputes").unwrap();
     let mut wrong = Vec::new();
     let mut after = |what: &str, ids: &[&str], source, (seq, read_at): (i64, i64), expected: &[&str]| {
         let records: Vec<_> = ids.iter().map(|id| payment(id)).collect();
@@ -99,12 +103,19 @@ pub(crate) fn a_search_that_may_not_have_seen_it(planted: Option<&'static str>) 
             wrong.push(format!("{what}: {left:?}"));
         }
     };
-    let all = ["pay_1", "pay_2", "pay_3", "pay_4"];
+    let all = ["pay_1", "pay_2", "pay_3", "pay_4", "pay_5"];
     after("a search sent before the marks", &all, "search", (4, 2_000_000), &all);
-    after("what only is not final may be as it was", &["pay_4"], "search", (6, 1_000), &["pay_1", "pay_2", "pay_3"]);
-    after("a search that may be older", &["pay_1"], "search", (7, 999 + BEHIND), &["pay_1", "pay_2", "pay_3"]);
-    after("one that cannot be", &["pay_2"], "search", (8, 1_000 + BEHIND), &["pay_1", "pay_3"]);
-    after("a read by id never is", &["pay_3"], "get", (9, 1_000), &["pay_1"]);
+    after(
+        "what only is not final may be as it was",
+        &["pay_4"],
+        "search",
+        (6, 1_000),
+        &["pay_1", "pay_2", "pay_3", "pay_5"],
+    );
+    after("a search that may be older", &["pay_1"], "search", (7, 999 + BEHIND), &["pay_1", "pay_2", "pay_3", "pay_5"]);
+    after("one that cannot be", &["pay_2"], "search", (8, 1_000 + BEHIND), &["pay_1", "pay_3", "pay_5"]);
+    after("a read by id never is", &["pay_3"], "get", (9, 1_000), &["pay_1", "pay_5"]);
+    after("what a wrong clock told", &["pay_5"], "search", (10, 1_000), &["pay_1"]);
     counterfoil::testpoint::plant(None);
     wrong
 }
