@@ -141,8 +141,23 @@ fn no_request_of_ours_violates_the_published_schemas() {
         let due: &[u16] = if table == "checkoutcom_payments" { &[200] } else { &[] };
         assert_eq!(answers(&(path + "/actions")), due, "{table}");
     }
+    // Search is asked for the rest of the payment, a quarter of an hour later.
+    a_while_ago(folder);
+    let before = sandbox.requests().len();
+    run(&["sync"], "");
+    let asked = sandbox.requests().split_off(before);
+    let found: Vec<_> = asked.iter().filter(|one| one.body.contains("id:'pay_")).map(|one| one.status).collect();
+    assert!(!found.is_empty() && found.iter().all(|status| *status == 200), "{found:?}");
     knows_every_parameter(&sandbox.requests(), &shapes);
     refuses_what_is_wrong(&sandbox, &stripe, &checkout);
+}
+
+/// What was read by its id was read long ago.
+fn a_while_ago(folder: &Path) {
+    #[allow(clippy::disallowed_methods)] // stands in for the time that goes by
+    let store = rusqlite::Connection::open(folder.join("counterfoil.db")).unwrap();
+    let moved = store.execute("UPDATE changes SET changed_at = changed_at - 1000000 WHERE reason = 'get'", []).unwrap();
+    assert!(moved > 0, "a payment was read by its id");
 }
 
 /// Marks one object of every stream as changed, as a record that names it would. Which they are.
