@@ -368,6 +368,35 @@ fn without_refunds(body: &mut Value) {
     }
 }
 
+#[test]
+fn search_that_tells_of_another_payment_beside_the_one_that_was_read_by_id_stops_nothing() {
+    let wrong = on_this_thread(None, async {
+        let bench = Bench::new(40, 1_000).await;
+        bench.pass().await;
+        bench.behind_its_back(
+            "INSERT OR REPLACE INTO changes SELECT account, 'checkoutcom_payments', id, read_at, read_seq, 'checkoutcom_disputes'
+             FROM checkoutcom_payments ORDER BY id LIMIT 1",
+        );
+        bench.pass().await;
+        let marked = bench.column("SELECT id FROM changes WHERE reason = 'get'");
+        assert_eq!(marked.len(), 1, "alone, it is not listed");
+        bench.bend(move |asked, told| {
+            let Some([one]) = told.body["data"].as_array().map(Vec::as_slice) else { return };
+            if asked.starts_with("/payments/search") && marked.iter().any(|id| one["id"] == **id) {
+                let mut other = one.clone();
+                other["id"] = json!("pay_other");
+                told.body["data"].as_array_mut().unwrap().push(other);
+            }
+        });
+        bench.advance(HOUR);
+        bench.pass().await;
+        let marks = bench.column("SELECT id FROM changes");
+        let problems = bench.column("SELECT code FROM problems WHERE cleared_at IS NULL");
+        [marks, problems].concat()
+    });
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 /// Disputes go on while it is looked every half hour. A read of a payment's actions by its id leaves them out.
 pub(super) fn disputes_that_move_on(bug: Option<&'static str>) -> Wrong {
     on_this_thread(bug, async {
