@@ -136,6 +136,8 @@ async fn an_object_that_is_gone_keeps_its_row_with_the_moment() {
     assert!(singles > 1, "the test needs a charge that is read by its id");
     assert_eq!(count(&rig, "SELECT count(*) FROM stripe_charges WHERE deleted_at IS NOT NULL AND amount > 0"), 1);
     assert!(count(&rig, "SELECT count(*) FROM stripe_charges") >= rows);
+    let marks = "SELECT count(*) FROM changes WHERE stream LIKE 'stripe%'";
+    assert_eq!(count(&rig, marks), 0, "no list has to be asked for what a read by id left out");
     assert_eq!(count(&rig, TOLD), 0);
 }
 

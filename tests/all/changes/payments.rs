@@ -161,6 +161,29 @@ async fn what_search_does_not_show_of_what_was_read_by_id_is_no_problem_and_aske
 }
 
 #[tokio::test]
+async fn a_list_that_may_be_older_than_what_was_told_does_not_settle_it() {
+    let (rig, payment) = before_the_refund(&[]).await;
+    let told = rig.sandbox.now_ms() - 60_000;
+    // All is listed anew, and the payment cannot be read by its id.
+    behind_its_back(
+        &rig,
+        &format!("DELETE FROM coverage WHERE stream LIKE 'checkoutcom%'; UPDATE changes SET changed_at = {told}"),
+    );
+    rig.sandbox.set_faults(vec![Fault::always("/payments/pay_", FaultKind::status(422))]);
+    for _ in 0..2 {
+        assert_eq!(stream_problem(&rig.sync().await, "payments").as_deref(), Some("http.bad_request"));
+        let (status, source, refunds, marks) = payment.stands(&rig);
+        assert_eq!(
+            (status.as_str(), source.as_str(), refunds, marks),
+            ("refunded", "search", vec![payment.refund.clone()], 1)
+        );
+    }
+    rig.sandbox.set_faults(vec![]);
+    assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
+    assert_eq!(payment.stands(&rig), payment.after("get"));
+}
+
+#[tokio::test]
 async fn no_list_of_the_time_before_the_start_is_asked_for_because_something_named_a_payment_of_it() {
     let rig = Rig::with(40, false, |options| (options.payments, options.days) = (2_000, 120)).await;
     assert_eq!(problems(&rig.sync().await), Vec::<Value>::new());
