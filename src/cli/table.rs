@@ -15,7 +15,11 @@ pub(super) fn aligned(columns: &[&str], rows: &[Vec<String>]) -> String {
         let plain = |text: &str| {
             text.is_empty() || text.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit() || b == b'.')
         };
-        !rows.is_empty() && rows.iter().all(|row| plain(&row[at])) && rows.iter().any(|row| !row[at].is_empty())
+        // A fingerprint is a name, and may be without letters.
+        columns[at] != "fingerprint"
+            && !rows.is_empty()
+            && rows.iter().all(|row| plain(&row[at]))
+            && rows.iter().any(|row| !row[at].is_empty())
     };
     let numbers: Vec<bool> = (0..columns.len()).map(number).collect();
     let line = |cells: &[&str]| {
@@ -124,6 +128,14 @@ mod tests {
             vec![vec![Text::Text("x\"y".to_owned()), Text::Null], vec![Text::Int(-5), Text::Text("l\nm".to_owned())]];
         let table = Table { columns, rows, cut: false };
         assert_eq!(csv(&table), "a,\"b,c\"\r\n\"x\"\"y\",\r\n-5,\"l\nm\"\r\n");
+    }
+
+    #[test]
+    fn a_fingerprint_without_letters_stands_where_one_with_letters_does() {
+        let row = |print: &str| vec!["default".to_owned(), print.to_owned(), "x".to_owned()];
+        let last = |print| aligned(&["key", "fingerprint", "to"], &[row(print)]).lines().last().unwrap().to_owned();
+        assert_eq!(last("18566851"), "default  18566851     x");
+        assert_eq!(last("1856685f"), "default  1856685f     x");
     }
 
     #[test]
