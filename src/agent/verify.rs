@@ -102,7 +102,7 @@ async fn links(parts: &Parts, of: &Arc<Connection>, streams: &[String]) -> Resul
     let results = tokio::task::spawn_blocking(held).await;
     let results = results.unwrap_or_else(|_| Err(problem::STORE_IO.with("a comparison ended early")))?;
     let (account, provider, noted) = (of.account, of.provider.name, results.clone());
-    let at = of.caller.provider_now().unwrap_or_else(|| parts.seams.clock.wall_ms());
+    let at = of.now_ms();
     let note = move |store: &mut Store| {
         noted.iter().try_for_each(|((stream, id), counts)| {
             store.note_check((account, &format!("{provider}_{stream}")), (id, at), *counts)

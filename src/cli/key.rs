@@ -102,7 +102,7 @@ fn list(context: &Context) -> Result<Exit> {
     };
     let rows: Vec<Vec<String>> = keys.iter().map(row).collect();
     context.out.facts("key", done);
-    context.out.line(table::aligned(&["connection", "key", "fingerprint", "set at", "may be sent to"], &rows));
+    context.out.line(table::words(&["connection", "key", "fingerprint", "set at", "may be sent to"], &rows));
     Ok(Exit::Fine)
 }
 

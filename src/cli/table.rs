@@ -6,22 +6,27 @@ use crate::store::{Table, Text};
 
 /// Aligned columns with a header; numbers to the right.
 pub(super) fn aligned(columns: &[&str], rows: &[Vec<String>]) -> String {
+    let number = |at: usize| {
+        let plain = |text: &str| {
+            text.is_empty() || text.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        };
+        !rows.is_empty() && rows.iter().all(|row| plain(&row[at])) && rows.iter().any(|row| !row[at].is_empty())
+    };
+    let numbers: Vec<bool> = (0..columns.len()).map(number).collect();
+    laid_out(columns, rows, &numbers)
+}
+
+/// The same where nothing is a number, though a name may be without letters.
+pub(super) fn words(columns: &[&str], rows: &[Vec<String>]) -> String {
+    laid_out(columns, rows, &vec![false; columns.len()])
+}
+
+fn laid_out(columns: &[&str], rows: &[Vec<String>], numbers: &[bool]) -> String {
     let width = |at: usize| {
         let cells = rows.iter().map(|row| row[at].chars().count());
         cells.chain([columns[at].chars().count()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    let number = |at: usize| {
-        let plain = |text: &str| {
-            text.is_empty() || text.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        };
-        // A fingerprint is a name, and may be without letters.
-        columns[at] != "fingerprint"
-            && !rows.is_empty()
-            && rows.iter().all(|row| plain(&row[at]))
-            && rows.iter().any(|row| !row[at].is_empty())
-    };
-    let numbers: Vec<bool> = (0..columns.len()).map(number).collect();
     let line = |cells: &[&str]| {
         let padded: Vec<String> = cells
             .iter()
@@ -131,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_without_letters_stands_where_one_with_letters_does() {
+    fn words_without_letters_stand_where_those_with_letters_do() {
         let row = |print: &str| vec!["default".to_owned(), print.to_owned(), "x".to_owned()];
-        let last = |print| aligned(&["key", "fingerprint", "to"], &[row(print)]).lines().last().unwrap().to_owned();
+        let last = |print| words(&["key", "fingerprint", "to"], &[row(print)]).lines().last().unwrap().to_owned();
         assert_eq!(last("18566851"), "default  18566851     x");
         assert_eq!(last("1856685f"), "default  1856685f     x");
     }

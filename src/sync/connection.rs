@@ -168,7 +168,7 @@ impl Connection {
     }
 
     /// The provider's time as far as it is known, else this machine's.
-    pub(super) fn now_ms(&self) -> i64 {
+    pub fn now_ms(&self) -> i64 {
         self.caller.provider_now().unwrap_or_else(|| self.clock.wall_ms())
     }
 

@@ -137,14 +137,9 @@ fn play(path: &Path) {
             .unwrap();
         child.stdin.take().unwrap().write_all(real(step.stdin.as_deref().unwrap_or("")).as_bytes()).ok();
         let output = child.wait_with_output().unwrap();
-        // A child that another test starts at this moment has the lock too, until it runs its own program.
         if lock.is_some() {
             drop(lock);
-            let free = || {
-                std::thread::yield_now();
-                Lock::take(&folder.path().join("lock")).is_ok()
-            };
-            assert!((0..1_000_000).any(|_| free()));
+            crate::until_free(&folder.path().join("lock"));
         }
         let mut said = (output.status.code().unwrap_or(-1), named(&output.stdout), named(&output.stderr));
         if let Some(lines) = step.lines {

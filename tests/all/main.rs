@@ -43,6 +43,16 @@ fn noon() -> SystemClock {
     SystemClock::ahead_by(1_789_473_600_000 - SystemClock::new().wall_ms())
 }
 
+/// Waits until a lock that was let go can be taken: a child that another test starts at this moment has it too, until it
+/// becomes another program.
+fn until_free(lock: &std::path::Path) {
+    let free = |_| {
+        std::thread::yield_now();
+        counterfoil::store::Lock::take(lock).is_ok()
+    };
+    assert!((0..1_000_000).any(free));
+}
+
 /// Opens the parts of an agent that may have lived in this process before. A child that another test starts at this moment
 /// has every lock of this process too, until it becomes another program: that is waited for.
 #[allow(clippy::disallowed_methods)] // for a child of the machine's, no clock of ours tells when it is over
